@@ -1,0 +1,194 @@
+// The line between the engine and the machine: what a back end must be able to do. The engine (layers/, model/, train/)
+// knows tensors, descriptions and these operations; how a tensor lies in memory is the back end's own business.
+// Back ends: backends/reference (plain loops, planar NCHW, the yardstick of the tests), backends/cpu (oneDNN and own
+// AVX code, channels in blocks), backends/cuda. A back end knows nothing of layers, cfgs or files.
+//
+// Conventions:
+// - "delta" is minus the gradient of the loss (Darknet's sign): updates are added to the weights.
+// - Per-channel float arrays (bias, gamma, mean, ...) hold padded_channels(c) floats; the padding must be and stays 0.
+// - `accumulate`: add to what the output holds; else overwrite it.
+// - Pointers and tensor data are memory from allocate(); on a GPU they are device addresses.
+// - Every operation throws dk::Error on failure. Operations are issued from one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "math/activation.h"
+
+namespace dk {
+
+enum class DType : int { f32, bf16 };
+
+inline int64_t dtype_bytes(DType type) { return type == DType::f32 ? 4 : 2; }
+
+// Per-channel arrays are padded to this many floats in every back end.
+constexpr int kChannelPad = 16;
+inline int64_t padded_channels(int64_t c) { return (c + kChannelPad - 1) / kChannelPad * kChannelPad; }
+
+// A tensor of n x c x h x w elements: a view of channels [c_offset, c_offset + c) of a buffer with buffer_c channels.
+// c_offset is a multiple of Backend::channel_granularity(). A planar tensor is stored NCHW whatever the back end's own
+// layout is (the network's input); a planar tensor is never a partial view.
+struct Tensor {
+  void* data = nullptr;  // start of the buffer, not of the view
+  DType dtype = DType::f32;
+  int n = 0, c = 0, h = 0, w = 0;
+  int buffer_c = 0;
+  int c_offset = 0;
+  bool planar = false;
+
+  int64_t count() const { return static_cast<int64_t>(n) * c * h * w; }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+// Weights [oc][ic/groups][size][size]; the part of a convolution that does not depend on the image size.
+struct ConvWeightShape {
+  int ic = 0, oc = 0, size = 1, groups = 1;
+  int64_t count() const { return static_cast<int64_t>(oc) * (ic / groups) * size * size; }
+};
+
+// A convolution of given tensors. padding is on each side, already multiplied by dilation.
+// out = (in + 2*padding - ((size-1)*dilation + 1)) / stride + 1.
+struct ConvDesc {
+  ConvWeightShape weights;
+  int n = 1, ih = 0, iw = 0, oh = 0, ow = 0;
+  int stride_x = 1, stride_y = 1, padding = 0, dilation = 1;
+  DType dtype = DType::f32;
+  int src_buffer_c = 0, dst_buffer_c = 0;  // channels of the buffers that the views lie in
+  int src_c_offset = 0, dst_c_offset = 0;
+  bool src_planar = false;                 // the network's input
+  bool training = false;                   // backward will be called
+  // Inference only (training == false): dst = act(conv + bias) [+ residual], in one pass where the back end can.
+  Activation fused_activation = Activation::linear;
+  bool fused_residual = false;
+  int residual_buffer_c = 0, residual_c_offset = 0;
+};
+
+// A convolution made ready for fixed shapes. Weights are float arrays in the back end's own stored order
+// (Backend::conv_weight_floats, pack_conv_weights); bias is a padded per-channel array or null.
+class ConvPlan {
+ public:
+  virtual ~ConvPlan() = default;
+
+  virtual int64_t workspace_bytes() const = 0;  // scratch shared by all plans, given to each call
+  virtual int64_t private_bytes() const = 0;    // held by the plan itself (copies of weights in other orders or types)
+
+  // Must be called after the weights changed and before the next forward (also once at the start).
+  virtual void weights_changed(const float* weights) = 0;
+
+  // dst = conv(src) + bias, then fused_activation, then + residual (inference). residual is ignored unless described.
+  virtual void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
+                       void* workspace) = 0;
+  // dsrc (+)= W^T * ddst
+  virtual void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) = 0;
+  // dweights (+)= sum over images and places of src * ddst, in stored order
+  virtual void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) = 0;
+};
+
+// A max pooling: window of output i starts at offset + i*stride with offset = -(padding/2), size x size, outside = -inf.
+// Ties: the first position in row-major window order.
+struct PoolDesc {
+  int size = 2, stride_x = 2, stride_y = 2, padding = 1;
+};
+
+// Arrays of one batch-normalised layer; all padded per-channel arrays.
+struct BatchNormArrays {
+  const float* gamma = nullptr;
+  const float* beta = nullptr;
+  float* mean = nullptr;      // of the mini-batch: written by forward, read by backward
+  float* variance = nullptr;  // biased (1/n), likewise
+  float* rolling_mean = nullptr;
+  float* rolling_variance = nullptr;
+  float* dgamma = nullptr;  // backward adds here
+  float* dbeta = nullptr;
+};
+constexpr float kBatchNormEpsilon = 1e-5f;
+constexpr float kRollingMomentum = 0.01f;  // rolling = 0.99 rolling + 0.01 new; the new variance is the unbiased one
+
+// One array of parameters for the update (spec 3.1.6):
+// v += g - decay*w;  w += rate*v;  v *= momentum;  then w is clamped to [-clip, clip] if clip > 0.
+struct SgdArgs {
+  float* w = nullptr;
+  float* v = nullptr;
+  const float* g = nullptr;
+  int64_t count = 0;
+  float rate = 0;      // learning rate * layer's factor / batch
+  float momentum = 0;
+  float decay = 0;     // decay * batch, 0 for biases and scales
+  float clip = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;         // "reference", "cpu", "cuda:0"
+  virtual std::string description() const = 0;  // the device in words, with its instruction set and thread count
+  virtual bool supports(DType dtype) const = 0;
+
+  // Memory. allocate() gives 64-byte aligned (GPU: 256), zeroed memory or throws Error(memory).
+  virtual void* allocate(int64_t bytes) = 0;
+  virtual void release(void* memory) = 0;
+  virtual void upload(void* device, const void* host, int64_t bytes) = 0;
+  virtual void download(void* host, const void* device, int64_t bytes) = 0;
+  virtual void zero(void* device, int64_t bytes) = 0;
+
+  // Tensors. A view may begin and end at multiples of channel_granularity() channels, or end at its buffer's end.
+  virtual int channel_granularity() const = 0;
+  virtual int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const = 0;  // of a whole buffer
+  virtual void import_planar(const float* host_nchw, const Tensor& dst) = 0;                     // any dst, also planar
+  virtual void export_planar(const Tensor& src, float* host_nchw) = 0;
+  virtual void fill(const Tensor& dst, float value) = 0;  // the view only
+  virtual void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) = 0;  // dst (+)= scale * src
+  // Channels [src_first, src_first + count) of src to [dst_first, ...) of dst, for slices off the granularity.
+  virtual void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) = 0;
+
+  // Convolution.
+  virtual int64_t conv_weight_floats(const ConvWeightShape& shape) const = 0;
+  virtual void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored) = 0;
+  virtual void unpack_conv_weights(const ConvWeightShape& shape, const float* stored, float* host_oihw) = 0;
+  virtual std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) = 0;
+
+  // out = act(gamma * (x - mean)/sqrt(variance + eps) + beta) [+ residual]; statistics of the mini-batch, rolling ones updated.
+  virtual void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual, const Tensor& out) = 0;
+  // The same with the rolling statistics, nothing updated (frozen layers).
+  virtual void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual, const Tensor& out) = 0;
+  // From dout (delta of out, residual's part excluded) and the saved x: dx (may be x itself), dgamma and dbeta added to.
+  virtual void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor& dx) = 0;
+
+  // Without batch norm: out = act(x + bias) [+ residual] (out may be x).
+  virtual void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) = 0;
+  // dx = dout * act'(x + bias) (dx may be x or dout); dbias += sum of dx. bias and dbias may be null.
+  virtual void bias_activation_backward(const Tensor& dout, const Tensor& x, const float* bias, Activation act, float* dbias,
+                                        const Tensor& dx) = 0;
+
+  // Pooling. index holds max_pool_index_bytes; null at inference.
+  virtual int64_t max_pool_index_bytes(const PoolDesc& desc, const Tensor& dst) const = 0;
+  virtual void max_pool(const PoolDesc& desc, const Tensor& src, const Tensor& dst, void* index) = 0;
+  virtual void max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc, bool accumulate) = 0;
+  virtual void global_average_pool(const Tensor& src, const Tensor& dst) = 0;  // dst is n x c x 1 x 1
+  virtual void global_average_pool_backward(const Tensor& ddst, const Tensor& dsrc, bool accumulate) = 0;
+
+  // Nearest neighbour: dst[y][x] = scale * src[y/stride][x/stride]; backward sums.
+  virtual void upsample(const Tensor& src, int stride, float scale, const Tensor& dst) = 0;
+  virtual void upsample_backward(const Tensor& ddst, int stride, float scale, const Tensor& dsrc, bool accumulate) = 0;
+
+  // dst (+)= a .* b. b is either of a's shape or n x c x 1 x 1 (per channel) .
+  virtual void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) = 0;
+  // dst (n x c x 1 x 1) (+)= sum over places of a .* b
+  virtual void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) = 0;
+
+  // Inverted dropout: kept values * 1/(1-probability). The mask is a function of (seed, iteration, layer, element in NCHW order);
+  // forward and backward are the same operation.
+  virtual void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+                       bool accumulate) = 0;
+
+  // Parameters.
+  // Returns false if w is not finite anywhere afterwards.
+  virtual bool sgd_update(const SgdArgs& args) = 0;
+  virtual void average_towards(float* ema, const float* w, int64_t count, float alpha) = 0;  // ema = alpha*ema + (1-alpha)*w
+};
+
+}  // namespace dk

@@ -1,0 +1,34 @@
+#include "backend/registry.h"
+
+#include <unistd.h>
+
+#include "core/status.h"
+#include "cpu/cpu_backend.h"
+#include "reference/reference_backend.h"
+
+namespace dk {
+namespace {
+
+DeviceInfo cpu_device() {
+  DeviceInfo info;
+  info.id = "cpu";
+  info.description = cpu_description();
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  info.memory_bytes = page * sysconf(_SC_PHYS_PAGES);
+  info.free_bytes = page * sysconf(_SC_AVPHYS_PAGES);
+  info.usable = true;
+  return info;
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() { return {cpu_device()}; }
+
+std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
+  if (device == "auto" || device == "cpu") return make_cpu_backend(threads);
+  if (device == "reference") return make_reference_backend();
+  if (device.rfind("cuda", 0) == 0) fail(Status::device, "device %s: this build has no CUDA back end; use -device cpu", device.c_str());
+  fail(Status::device, "device '%s' is not known; known: auto, cpu, reference, cuda, cuda:N", device.c_str());
+}
+
+}  // namespace dk

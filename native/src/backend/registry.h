@@ -1,0 +1,28 @@
+// The back ends built in, by device name: "reference", "cpu"; "cuda[:N]" is loaded at run time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace dk {
+
+struct DeviceInfo {
+  std::string id;            // what -device takes
+  std::string description;
+  int64_t memory_bytes = 0;  // total
+  int64_t free_bytes = 0;
+  bool usable = false;
+  std::string reason;        // why not, where it is not
+};
+
+// Every device, usable or not, best first; "reference" is left out.
+std::vector<DeviceInfo> list_devices();
+
+// device: "auto" (the best usable), "cpu", "reference", "cuda", "cuda:N". threads 0 = one per core.
+// Throws Error(device) with the reason when the device can't be used.
+std::unique_ptr<Backend> make_backend(const std::string& device, int threads);
+
+}  // namespace dk
