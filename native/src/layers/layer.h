@@ -1,0 +1,84 @@
+// How a layer runs: forward and backward in terms of back-end operations (backend/backend.h). Which memory its tensors
+// lie in is decided by the planner (model/network_plan.h); layers only say what they need.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "layers/yolo_head.h"
+#include "model/network_def.h"
+#include "model/param_store.h"
+
+namespace dk {
+
+// What one pass over the network needs to know.
+struct Pass {
+  Backend& backend;
+  void* workspace;
+  bool training;
+  int net_w, net_h;
+  const float* truth;        // n * max_boxes * 5 floats (x, y, w, h, class), training only
+  uint64_t seed, iteration;  // of the dropout mask
+  uint32_t first_image;      // number of the mini-batch's first image within the iteration
+  bool accumulate_gradients; // false for the first mini-batch of an iteration
+  float loss_scale;
+};
+
+// What the planner gives a layer. Tensors are views; data pointers are set when memory is bound.
+struct LayerIo {
+  std::vector<Tensor> in;
+  Tensor out;
+  std::vector<Tensor> din;            // deltas of the inputs; no data where none is wanted
+  std::vector<char> din_accumulate;   // add to din[i] (somebody wrote before) or overwrite
+  Tensor dout;
+  std::vector<Tensor> zero_first;     // delta views to clear before this layer's backward
+  Tensor saved;                       // the raw convolution output, kept for backward
+  Tensor residual;                    // convolution with a fused [shortcut]: what is added
+  void* index = nullptr;              // max pool: which element won
+  bool folded = false;                // nothing to run: the layer is a view, or part of another layer
+  bool folded_backward = false;       // nothing to run backward either
+  bool frozen = false;                // rolling statistics, no gradients of its own
+};
+
+// What a layer asks the planner for.
+struct LayerNeeds {
+  bool saved = false;               // a tensor shaped like out, from forward to backward
+  bool inputs_in_backward = false;  // the input tensors must live until backward
+  int64_t index_bytes = 0;          // from forward to backward
+};
+
+class Layer {
+ public:
+  explicit Layer(const LayerDef& def) : def_(def) {}
+  virtual ~Layer() = default;
+
+  virtual LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const { return {}; }
+  // Makes the plans for io's shapes; no tensor has data yet.
+  virtual void prepare(const LayerIo& io, Backend& backend, bool training) {}
+  virtual int64_t workspace_bytes() const { return 0; }
+  virtual int64_t private_bytes() const { return 0; }
+  virtual void weights_changed(const LayerParams& params) {}
+
+  virtual void forward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
+  virtual void backward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
+
+  const LayerDef& def() const { return def_; }
+
+ protected:
+  const LayerDef def_;
+};
+
+// A [yolo] layer keeps its output on the host and has statistics to tell.
+class YoloLayer : public Layer {
+ public:
+  using Layer::Layer;
+  virtual const std::vector<float>& output() const = 0;  // activated, n x c x h x w
+  virtual const std::vector<float>& delta() const = 0;   // of the last training forward
+  virtual const YoloStats& stats() const = 0;
+};
+
+inline Tensor* with_data(Tensor& t) { return t.data != nullptr ? &t : nullptr; }
+
+}  // namespace dk

@@ -1,0 +1,137 @@
+#include "model/param_store.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/status.h"
+#include "math/philox.h"
+
+namespace dk {
+namespace {
+
+ConvWeightShape weight_shape(const LayerDef& layer) {
+  const ConvolutionalSpec& spec = layer.conv();
+  return {layer.in.c, spec.filters, spec.size, spec.groups};
+}
+
+bool is_statistic(ParamRole role) { return role == ParamRole::rolling_mean || role == ParamRole::rolling_variance; }
+
+int64_t stored_floats(const NetworkDef& def, const Backend& backend, const ParamDef& param) {
+  if (param.role != ParamRole::weights) return padded_channels(param.count);
+  return (backend.conv_weight_floats(weight_shape(def.layers[static_cast<size_t>(param.layer)])) + 15) / 16 * 16;
+}
+
+}  // namespace
+
+HostWeights initial_weights(const NetworkDef& def, uint64_t seed) {
+  HostWeights host;
+  for (const ParamDef& param : network_params(def)) {
+    std::vector<float> values(static_cast<size_t>(param.count), param.role == ParamRole::scales ? 1.0f : 0.0f);
+    if (param.role == ParamRole::weights) {
+      const ConvolutionalSpec& spec = def.layers[static_cast<size_t>(param.layer)].conv();
+      const int fan_in = spec.size * spec.size * def.layers[static_cast<size_t>(param.layer)].in.c / spec.groups;
+      const float scale = std::sqrt(2.0f / static_cast<float>(fan_in));
+      Draws draws(seed, Purpose::init, static_cast<uint64_t>(param.layer), 0);
+      for (float& value : values) value = scale * draws.uniform(-1.0f, 1.0f);
+    }
+    host.arrays.push_back(std::move(values));
+  }
+  return host;
+}
+
+int64_t ParamStore::bytes(const NetworkDef& def, const Backend& backend, Options options) {
+  int64_t floats = 0;
+  for (const ParamDef& param : network_params(def)) {
+    int copies = 1;
+    if (options.training) copies += is_statistic(param.role) ? 1 : 2;  // a statistic has its mini-batch twin
+    if (options.average && !is_statistic(param.role)) ++copies;
+    floats += copies * stored_floats(def, backend, param);
+  }
+  return 4 * floats;
+}
+
+ParamStore::ParamStore(const NetworkDef& def, Backend& backend, Options options) : backend_(backend) {
+  layers_.resize(def.layers.size());
+  const auto allocate = [&](int64_t floats) {
+    blocks_.push_back(backend_.allocate(4 * floats));
+    return static_cast<float*>(blocks_.back());
+  };
+  for (const ParamDef& param : network_params(def)) {
+    ParamArray array;
+    array.def = param;
+    if (param.role == ParamRole::weights) array.shape = weight_shape(def.layers[static_cast<size_t>(param.layer)]);
+    array.floats = stored_floats(def, backend, param);
+    array.w = allocate(array.floats);
+    if (!is_statistic(param.role)) {
+      if (options.training) array.g = allocate(array.floats);
+      if (options.training) array.v = allocate(array.floats);
+      if (options.average) array.ema = allocate(array.floats);
+    }
+    arrays_.push_back(array);
+  }
+  for (const ParamArray& array : arrays_) {
+    LayerParams& layer = layers_[static_cast<size_t>(array.def.layer)];
+    switch (array.def.role) {
+      case ParamRole::biases: layer.biases = &array; break;
+      case ParamRole::scales: layer.scales = &array; break;
+      case ParamRole::rolling_mean: layer.rolling_mean = &array; break;
+      case ParamRole::rolling_variance: layer.rolling_variance = &array; break;
+      case ParamRole::weights: layer.weights = &array; break;
+    }
+  }
+  if (!options.training) return;
+  for (LayerParams& layer : layers_) {
+    if (layer.rolling_mean == nullptr) continue;
+    layer.batch_mean = allocate(layer.rolling_mean->floats);
+    layer.batch_variance = allocate(layer.rolling_mean->floats);
+  }
+}
+
+ParamStore::~ParamStore() {
+  for (void* block : blocks_) backend_.release(block);
+}
+
+float* ParamStore::field(const ParamArray& array, ParamField field) const {
+  return field == ParamField::value ? array.w : field == ParamField::momentum ? array.v : array.ema;
+}
+
+void ParamStore::import_host(const HostWeights& host, ParamField which) {
+  DK_ASSERT(host.arrays.size() == arrays_.size());
+  for (size_t i = 0; i < arrays_.size(); ++i) {
+    const ParamArray& array = arrays_[i];
+    float* target = field(array, which);
+    if (target == nullptr) continue;
+    DK_ASSERT(static_cast<int64_t>(host.arrays[i].size()) == array.def.count);
+    if (array.def.role == ParamRole::weights) {
+      backend_.pack_conv_weights(array.shape, host.arrays[i].data(), target);
+    } else {
+      backend_.upload(target, host.arrays[i].data(), 4 * array.def.count);
+    }
+  }
+}
+
+void ParamStore::export_array(const ParamArray& array, ParamField which, std::vector<float>* out) const {
+  out->assign(static_cast<size_t>(array.def.count), 0.0f);
+  const float* source = field(array, which);
+  if (source == nullptr) return;
+  if (array.def.role == ParamRole::weights) {
+    backend_.unpack_conv_weights(array.shape, source, out->data());
+  } else {
+    backend_.download(out->data(), source, 4 * array.def.count);
+  }
+}
+
+HostWeights ParamStore::export_host(ParamField which) const {
+  HostWeights host;
+  host.arrays.resize(arrays_.size());
+  for (size_t i = 0; i < arrays_.size(); ++i) export_array(arrays_[i], which, &host.arrays[i]);
+  return host;
+}
+
+void ParamStore::zero_gradients() {
+  for (const ParamArray& array : arrays_) {
+    if (array.g != nullptr && array.def.role != ParamRole::weights) backend_.zero(array.g, 4 * array.floats);
+  }
+}
+
+}  // namespace dk
