@@ -34,32 +34,23 @@ BatchNormArrays draw_batch_norm(Rig& rig, int c) {
 // Values around 0.7 rather than 0, so that a variance taken as E[x^2] - E[x]^2 without care shows.
 Tensor draw_input(Rig& rig, const Layer& layer) { return rig.tensor(layer.shape, layer.view, -1.3f, 2.7f); }
 
-struct BatchNormTrain {
+struct BatchNormForward {
   Layer layer;
+  bool frozen;
 
-  std::string name() const { return "batch norm train " + layer.name(); }
+  std::string name() const { return (frozen ? "batch norm frozen " : "batch norm train ") + layer.name(); }
   void run(Rig& rig) const {
     const Tensor x = draw_input(rig, layer), other = rig.tensor(layer.shape, layer.view), add = rig.tensor(layer.shape);
     const Tensor& out = layer.in_place ? x : other;
+    const Tensor* residual = layer.residual ? &add : nullptr;
     const BatchNormArrays bn = draw_batch_norm(rig, layer.shape.c);
-    rig.backend().batch_norm_train(x, bn, layer.activation, layer.residual ? &add : nullptr, out);
-    rig.record("out", out);
-    rig.record_channels("mean", bn.mean, layer.shape.c);
-    rig.record_channels("variance", bn.variance, layer.shape.c);
-    rig.record_channels("rolling mean", bn.rolling_mean, layer.shape.c);
-    rig.record_channels("rolling variance", bn.rolling_variance, layer.shape.c);
-  }
-};
-
-struct BatchNormFrozen {
-  Layer layer;
-
-  std::string name() const { return "batch norm frozen " + layer.name(); }
-  void run(Rig& rig) const {
-    const Tensor x = draw_input(rig, layer), other = rig.tensor(layer.shape, layer.view), add = rig.tensor(layer.shape);
-    const Tensor& out = layer.in_place ? x : other;
-    const BatchNormArrays bn = draw_batch_norm(rig, layer.shape.c);
-    rig.backend().batch_norm_frozen(x, bn, layer.activation, layer.residual ? &add : nullptr, out);
+    if (frozen) {
+      rig.backend().batch_norm_frozen(x, bn, layer.activation, residual, out);
+    } else {
+      rig.backend().batch_norm_train(x, bn, layer.activation, residual, out);
+      rig.record_channels("mean", bn.mean, layer.shape.c);
+      rig.record_channels("variance", bn.variance, layer.shape.c);
+    }
     rig.record("out", out);
     rig.record_channels("rolling mean", bn.rolling_mean, layer.shape.c);
     rig.record_channels("rolling variance", bn.rolling_variance, layer.shape.c);
@@ -146,8 +137,8 @@ std::vector<OpCase> norm_cases() {
   std::vector<OpCase> cases;
   for (const Layer& layer : layers()) {
     const bool flag = layer.residual;
-    cases.push_back(op_case(BatchNormTrain{layer}));
-    cases.push_back(op_case(BatchNormFrozen{layer}));
+    cases.push_back(op_case(BatchNormForward{layer, false}));
+    cases.push_back(op_case(BatchNormForward{layer, true}));
     cases.push_back(op_case(BatchNormBackward{layer}));
     cases.push_back(op_case(BiasActivation{layer, true}));
     cases.push_back(op_case(BiasActivation{layer, false}));

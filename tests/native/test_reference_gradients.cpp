@@ -156,7 +156,8 @@ void check_bias_activation(Activation activation) {
   const Shape shape{2, 3, 5, 4};
   Fixture f;
   const Values start = away_from_kinks(f.rig.draw(2 * 3 * 5 * 4, -7, 7));
-  const Tensor x = f.rig.with_values(shape, start), y = f.rig.tensor(shape), delta = f.rig.tensor(shape), dx = f.rig.tensor(shape);
+  const Tensor x = f.rig.with_values(shape, start), y = f.rig.tensor(shape);
+  const Tensor delta = f.rig.tensor(shape), dx = f.rig.tensor(shape);
   float* bias = f.rig.channels(3, 0, 0);
   float* dbias = f.rig.channels(3, 0, 0);
   const Values r = f.rig.values(delta);
