@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
+#include <iterator>
 
 #include "core/status.h"
 #include "math/philox.h"
@@ -36,24 +36,22 @@ int nearest(const BoxSize& box, const std::vector<BoxSize>& centres) {
   return best;
 }
 
-// Distinct positions, each equally likely; also distinct sizes as long as such can be found in reasonable time.
+// Spread starts (k-means++): each next centre is a box drawn with a chance that grows with the square of its distance from
+// the nearest centre so far. Where all boxes equal a centre, any box will do.
 std::vector<BoxSize> first_centres(const std::vector<BoxSize>& boxes, int clusters, Draws* draws) {
-  std::vector<BoxSize> centres;
-  std::unordered_set<uint32_t> taken;
-  const uint32_t n = static_cast<uint32_t>(boxes.size());
-  for (int tries = 0; static_cast<int>(centres.size()) < clusters; ++tries) {
-    uint32_t i = draws->below(n);
-    const bool insist = tries < 20 * clusters;
-    if (!insist) {
-      while (taken.count(i)) i = (i + 1) % n;
-    } else if (taken.count(i)) {
-      continue;
+  std::vector<BoxSize> centres = {boxes[draws->below(static_cast<uint32_t>(boxes.size()))]};
+  std::vector<double> up_to(boxes.size());
+  std::vector<float> distance(boxes.size(), 1.0f);
+  while (static_cast<int>(centres.size()) < clusters) {
+    double total = 0;
+    for (size_t i = 0; i < boxes.size(); ++i) {
+      distance[i] = std::min(distance[i], 1 - size_iou(boxes[i], centres.back()));
+      total += static_cast<double>(distance[i]) * distance[i];
+      up_to[i] = total;
     }
-    const bool known = std::any_of(centres.begin(), centres.end(),
-                                   [&](const BoxSize& c) { return c.w == boxes[i].w && c.h == boxes[i].h; });
-    if (known && insist) continue;
-    taken.insert(i);
-    centres.push_back(boxes[i]);
+    const double mark = static_cast<double>(draws->uniform()) * total;
+    const size_t i = static_cast<size_t>(std::upper_bound(up_to.begin(), up_to.end(), mark) - up_to.begin());
+    centres.push_back(boxes[std::min(i, boxes.size() - 1)]);
   }
   return centres;
 }

@@ -18,9 +18,9 @@ struct AnchorResult {
   int64_t used = 0, skipped = 0; // boxes; skipped are those without a finite, positive size
 };
 
-// Runs k-means `restarts` times from different distinct boxes and keeps the run with the best avg_iou (upstream runs once, so
-// its result varies more). Equal input and seed give equal anchors, whatever the number of threads. Throws bad_input if there
-// are fewer usable boxes than clusters.
+// Runs k-means `restarts` times from different, spread starts and keeps the run with the best avg_iou (upstream runs once from
+// random boxes, so its result varies and is often worse). Equal input and seed give equal anchors, whatever the number of
+// threads. Throws bad_input if there are fewer usable boxes than clusters.
 AnchorResult calc_anchors(const std::vector<BoxSize>& boxes, int clusters, uint64_t seed, int restarts = 10);
 
 // Mean over the boxes of the IoU with the best of the given anchors; boxes without a size are left out.
