@@ -1,4 +1,4 @@
-// calc_anchors: known clusters are found, the result is as good as an exhaustive search, repeatable, and bad input is refused.
+// calc_anchors: known clusters are found, restarts help, results repeat, and bad input is refused.
 #include <omp.h>
 
 #include <algorithm>
@@ -19,7 +19,8 @@ std::vector<BoxSize> around(const std::vector<BoxSize>& centres, int each, float
   dk::Draws draws(3, dk::Purpose::sample, 0, 0);
   std::vector<BoxSize> boxes;
   for (int i = 0; i < each; ++i) {
-    for (const BoxSize& c : centres) boxes.push_back({c.w * draws.uniform(1 - spread, 1 + spread), c.h * draws.uniform(1 - spread, 1 + spread)});
+    for (const BoxSize& c : centres)
+      boxes.push_back({c.w * draws.uniform(1 - spread, 1 + spread), c.h * draws.uniform(1 - spread, 1 + spread)});
   }
   return boxes;
 }
@@ -98,8 +99,8 @@ TEST_SUITE("anchors") {
   }
 
   TEST_CASE("too few boxes or a senseless number of clusters is refused") {
-    CHECK_THROWS_WITH_AS(dk::calc_anchors({{1, 2}, {0, 0}}, 2, 1), "calc_anchors: 1 boxes with a size, expected at least as many as clusters (2)",
-                         dk::Error);
+    CHECK_THROWS_WITH_AS(dk::calc_anchors({{1, 2}, {0, 0}}, 2, 1),
+                         "calc_anchors: 1 boxes with a size, expected at least as many as clusters (2)", dk::Error);
     CHECK_THROWS_AS(dk::calc_anchors({{1, 2}}, 0, 1), dk::Error);
     CHECK_THROWS_AS(dk::calc_anchors({{1, 2}}, 1001, 1), dk::Error);
   }

@@ -77,7 +77,8 @@ double slope(F f, Wide p, const Wide& t, int i) {
 
 const Wide kTruth = {{0.5, 0.45, 0.3, 0.4}};
 // Overlapping the truth, with no edge on an edge of it: shifted, inside, around it.
-const std::vector<Wide> kPredictions = {{{0.58, 0.37, 0.25, 0.3}}, {{0.42, 0.52, 0.35, 0.2}}, {{0.49, 0.47, 0.2, 0.25}}, {{0.52, 0.44, 0.5, 0.6}}};
+const std::vector<Wide> kPredictions = {
+    {{0.58, 0.37, 0.25, 0.3}}, {{0.42, 0.52, 0.35, 0.2}}, {{0.49, 0.47, 0.2, 0.25}}, {{0.52, 0.44, 0.5, 0.6}}};
 
 Box narrow(const Wide& b) {
   return Box{static_cast<float>(b.v[0]), static_cast<float>(b.v[1]), static_cast<float>(b.v[2]), static_cast<float>(b.v[3])};

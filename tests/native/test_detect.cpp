@@ -64,9 +64,11 @@ Detections random_detections(uint64_t seed, int count, int classes) {
   Detections d(classes);
   for (int i = 0; i < count; ++i) {
     const float size = draws.coin() ? 0.06f : 0.5f;
-    const Box box = {draws.uniform(-0.2f, 1.2f), draws.uniform(-0.2f, 1.2f), draws.uniform(0.2f, 1) * size, draws.uniform(0.2f, 1) * size};
+    const Box box = {draws.uniform(-0.2f, 1.2f), draws.uniform(-0.2f, 1.2f), draws.uniform(0.2f, 1) * size,
+                     draws.uniform(0.2f, 1) * size};
     const bool near_copy = i > 0 && draws.below(3) == 0;
-    d.boxes.push_back(near_copy ? Box{d.boxes.back().x + 0.01f * box.w, d.boxes.back().y, d.boxes.back().w, d.boxes.back().h} : box);
+    d.boxes.push_back(near_copy ? Box{d.boxes.back().x + 0.01f * box.w, d.boxes.back().y, d.boxes.back().w, d.boxes.back().h}
+                                : box);
     d.objectness.push_back(draws.below(20) == 0 ? 0.0f : 0.9f);
     // Few steps, so that equal probabilities happen.
     for (int c = 0; c < classes; ++c) d.probs.push_back(draws.coin() ? 0.0f : static_cast<float>(draws.below(200)) / 200);
@@ -78,7 +80,8 @@ Detections random_detections(uint64_t seed, int count, int classes) {
 Detections plain_nms(const Detections& in, NmsKind kind, float beta, float threshold) {
   std::vector<size_t> order(in.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return (in.objectness[a] != 0) > (in.objectness[b] != 0); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return (in.objectness[a] != 0) > (in.objectness[b] != 0); });
   const auto live = order.begin() + std::count_if(in.objectness.begin(), in.objectness.end(), [](float o) { return o != 0; });
   std::vector<float> probs = in.probs;
   const size_t classes = static_cast<size_t>(in.classes);
@@ -88,7 +91,8 @@ Detections plain_nms(const Detections& in, NmsKind kind, float beta, float thres
       if (probs[*i * classes + c] == 0) continue;
       for (auto j = i + 1; j != live; ++j) {
         const Box &a = in.boxes[*i], &b = in.boxes[*j];
-        const float measure = kind == NmsKind::default_nms ? dk::box_iou(a, b) : dk::box_diounms(a, b, kind == NmsKind::greedy ? 0.6f : beta);
+        const float measure =
+            kind == NmsKind::default_nms ? dk::box_iou(a, b) : dk::box_diounms(a, b, kind == NmsKind::greedy ? 0.6f : beta);
         if (measure > threshold) probs[*j * classes + c] = 0;
       }
     }
@@ -148,7 +152,8 @@ TEST_SUITE("detect") {
         CHECK(out.probs == plain.probs);
         CHECK(out.objectness == plain.objectness);
         bool same = true;
-        for (size_t i = 0; i < out.size(); ++i) same = same && out.boxes[i].x == plain.boxes[i].x && out.boxes[i].w == plain.boxes[i].w;
+        for (size_t i = 0; i < out.size(); ++i)
+          same = same && out.boxes[i].x == plain.boxes[i].x && out.boxes[i].w == plain.boxes[i].w;
         CHECK(same);
         CHECK(survivors(out) < survivors(in));
       }
@@ -158,7 +163,8 @@ TEST_SUITE("detect") {
   TEST_CASE("suppression of what is no number harms nothing else") {
     const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
     Detections d(1);
-    d.boxes = {Box{nan, 0.5f, 0.1f, 0.1f}, Box{0.5f, 0.5f, inf, 0.1f}, Box{0.5f, 0.5f, 0.2f, 0.2f}, Box{0.51f, 0.5f, 0.2f, 0.2f}, Box{0.5f, 0.5f, 0, 0}};
+    d.boxes = {Box{nan, 0.5f, 0.1f, 0.1f}, Box{0.5f, 0.5f, inf, 0.1f}, Box{0.5f, 0.5f, 0.2f, 0.2f}, Box{0.51f, 0.5f, 0.2f, 0.2f},
+               Box{0.5f, 0.5f, 0, 0}};
     d.objectness = {0.9f, 0.9f, 0.9f, 0.9f, 0.9f};
     d.probs = {0.9f, 0.8f, 0.7f, 0.6f, 0.5f};
     dk::nms(NmsKind::default_nms, 0.6f, 0.45f, &d);

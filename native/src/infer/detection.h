@@ -40,7 +40,8 @@ struct Detection {
 
 // Appends the slots of one head whose objectness is above thresh: cells row by row, the slots of a cell in order.
 // activated: one image, planar, as yolo_forward_infer leaves it. out->classes must be the head's.
-void decode_yolo(const YoloParams& params, int h, int w, int net_w, int net_h, const float* activated, float thresh, Detections* out);
+void decode_yolo(const YoloParams& params, int h, int w, int net_w, int net_h, const float* activated, float thresh,
+                 Detections* out);
 
 // Boxes relative to a letterboxed network input -> relative to the image of image_w x image_h pixels inside it.
 void correct_boxes_letterbox(int image_w, int image_h, int net_w, int net_h, Detections* detections);

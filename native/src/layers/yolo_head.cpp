@@ -79,16 +79,18 @@ void validate_yolo(const YoloParams& p, int channels) {
   if (p.num < 1 || p.anchors == nullptr) bad_input("[yolo]: num=%d, expected at least one anchor", p.num);
   if (p.mask_count < 1 || p.mask == nullptr) bad_input("[yolo]: mask is empty");
   for (int slot = 0; slot < p.mask_count; ++slot) {
-    if (p.mask[slot] < 0 || p.mask[slot] >= p.num) bad_input("[yolo]: mask %d, expected 0 to num-1 = %d", p.mask[slot], p.num - 1);
+    if (p.mask[slot] < 0 || p.mask[slot] >= p.num)
+      bad_input("[yolo]: mask %d, expected 0 to num-1 = %d", p.mask[slot], p.num - 1);
   }
   for (int i = 0; i < 2 * p.num; ++i) {
-    if (!(p.anchors[i] > 0) || !is_finite(p.anchors[i])) bad_input("[yolo]: anchor number %d is %g, expected more than 0", i + 1, p.anchors[i]);
+    if (!(p.anchors[i] > 0) || !is_finite(p.anchors[i]))
+      bad_input("[yolo]: anchor number %d is %g, expected more than 0", i + 1, p.anchors[i]);
   }
   if (p.max_boxes < 0) bad_input("[yolo]: max=%d, expected 0 or more", p.max_boxes);
   const int64_t wanted = static_cast<int64_t>(p.mask_count) * p.entries();
   if (wanted != channels) {
-    bad_input("[yolo]: the layer before has filters=%d, expected (classes + 5) * masks = (%d + 5) * %d = %lld", channels, p.classes,
-              p.mask_count, static_cast<long long>(wanted));
+    bad_input("[yolo]: the layer before has filters=%d, expected (classes + 5) * masks = (%d + 5) * %d = %lld", channels,
+              p.classes, p.mask_count, static_cast<long long>(wanted));
   }
 }
 

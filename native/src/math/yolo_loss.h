@@ -55,9 +55,7 @@ struct YoloView {
   int net_w = 0, net_h = 0;  // pixels of the network input now
   int64_t slot_stride = 0, entry_stride = 0, cell_stride = 0;
 
-  DK_HD int64_t at(int slot, int entry, int cell) const {
-    return slot * slot_stride + entry * entry_stride + cell * cell_stride;
-  }
+  DK_HD int64_t at(int slot, int entry, int cell) const { return slot * slot_stride + entry * entry_stride + cell * cell_stride; }
 };
 
 DK_HD YoloView yolo_planar_view(const YoloParams& p, int h, int w, int net_w, int net_h, float* out, float* delta) {
@@ -182,8 +180,8 @@ DK_HD void yolo_box_delta(const YoloParams& p, const YoloView& v, int slot, int 
 
 // Pass 1, for one slot of one cell: "there is nothing here", unless the slot already predicts some truth well. Slots are
 // independent of each other. truths are those of the image, in order. delta must be zero before.
-DK_HD void yolo_pass_background(const YoloParams& p, const YoloView& v, int slot, int cell, const YoloTruth* truths, int truth_count,
-                                YoloTally* tally) {
+DK_HD void yolo_pass_background(const YoloParams& p, const YoloView& v, int slot, int cell, const YoloTruth* truths,
+                                int truth_count, YoloTally* tally) {
   const int64_t object_at = v.at(slot, 4, cell);
   if (truth_count > 0 && !is_finite(v.out[object_at])) v.out[object_at] = 0;
   float best = 0;
@@ -259,8 +257,8 @@ DK_HD void yolo_pass_truth(const YoloParams& p, const YoloView& v, const YoloTru
   }
   for (int slot = 0; slot < p.mask_count; ++slot) {
     const int anchor = p.mask[slot];
-    const bool fits = anchor == best_anchor ||
-                      (p.iou_thresh < 1 && yolo_shape_match(p, v, truth, anchor, p.iou_thresh_kind) > p.iou_thresh);
+    const bool fits =
+        anchor == best_anchor || (p.iou_thresh < 1 && yolo_shape_match(p, v, truth, anchor, p.iou_thresh_kind) > p.iou_thresh);
     if (fits) yolo_positive(p, v, slot, cell, truth, tally);
   }
 }

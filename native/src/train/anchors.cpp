@@ -115,7 +115,8 @@ AnchorResult calc_anchors(const std::vector<BoxSize>& boxes, int clusters, uint6
       best.avg_iou = avg_iou;
     }
   }
-  std::stable_sort(best.anchors.begin(), best.anchors.end(), [](const BoxSize& a, const BoxSize& b) { return a.w * a.h < b.w * b.h; });
+  std::stable_sort(best.anchors.begin(), best.anchors.end(),
+                   [](const BoxSize& a, const BoxSize& b) { return a.w * a.h < b.w * b.h; });
   best.used = static_cast<int64_t>(good.size());
   best.skipped = static_cast<int64_t>(boxes.size() - good.size());
   return best;

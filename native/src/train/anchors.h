@@ -13,9 +13,9 @@ struct BoxSize {
 };
 
 struct AnchorResult {
-  std::vector<BoxSize> anchors;  // by growing area
-  double avg_iou = 0;            // mean over the boxes of the IoU with their best anchor, 0 to 1
-  int64_t used = 0, skipped = 0; // boxes; skipped are those without a finite, positive size
+  std::vector<BoxSize> anchors;   // by growing area
+  double avg_iou = 0;             // mean over the boxes of the IoU with their best anchor, 0 to 1
+  int64_t used = 0, skipped = 0;  // boxes; skipped are those without a finite, positive size
 };
 
 // Runs k-means `restarts` times from different, spread starts and keeps the run with the best avg_iou (upstream runs once from

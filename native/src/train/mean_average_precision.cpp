@@ -46,10 +46,11 @@ void MapAccumulator::validate(const std::vector<Truth>& truths, const std::strin
   }
 }
 
-void MapAccumulator::add_image(const Detections& detections, const std::vector<Truth>& truths, const std::vector<Truth>& difficult,
-                               const std::string& where) {
+void MapAccumulator::add_image(const Detections& detections, const std::vector<Truth>& truths,
+                               const std::vector<Truth>& difficult, const std::string& where) {
   if (detections.classes != static_cast<int>(classes_.size())) {
-    fail(Status::internal, "mAP: detections of %d classes given to a run of %d", detections.classes, static_cast<int>(classes_.size()));
+    fail(Status::internal, "mAP: detections of %d classes given to a run of %d", detections.classes,
+         static_cast<int>(classes_.size()));
   }
   validate(truths, where);
   validate(difficult, where);
@@ -140,15 +141,17 @@ MapResult MapAccumulator::result(int points) const {
 
 std::string format_map_report(const MapResult& r, const std::vector<std::string>& names) {
   const auto number = [](int64_t value) { return static_cast<long long>(value); };
-  std::string text = strf("\n detections_count = %lld, unique_truth_count = %lld  \n", number(r.detections_count), number(r.unique_truth_count));
+  std::string text =
+      strf("\n detections_count = %lld, unique_truth_count = %lld  \n", number(r.detections_count), number(r.unique_truth_count));
   for (size_t c = 0; c < r.classes.size(); ++c) {
     const std::string name = c < names.size() ? names[c] : std::to_string(c);
     text += strf("class_id = %zu, name = %s, ap = %2.2f%%   \t (TP = %lld, FP = %lld) \n", c, name.c_str(), r.classes[c].ap * 100,
                  number(r.classes[c].tp), number(r.classes[c].fp));
   }
-  text += strf("\n for conf_thresh = %1.2f, precision = %1.2f, recall = %1.2f, F1-score = %1.2f \n", r.conf_thresh, r.precision, r.recall, r.f1);
-  text += strf(" for conf_thresh = %0.2f, TP = %lld, FP = %lld, FN = %lld, average IoU = %2.2f %% \n", r.conf_thresh, number(r.tp),
-               number(r.fp), number(r.fn), r.avg_iou * 100);
+  text += strf("\n for conf_thresh = %1.2f, precision = %1.2f, recall = %1.2f, F1-score = %1.2f \n", r.conf_thresh, r.precision,
+               r.recall, r.f1);
+  text += strf(" for conf_thresh = %0.2f, TP = %lld, FP = %lld, FN = %lld, average IoU = %2.2f %% \n", r.conf_thresh,
+               number(r.tp), number(r.fp), number(r.fn), r.avg_iou * 100);
   text += strf("\n IoU threshold = %2.0f %%, ", r.iou_thresh * 100);
   text += r.points ? strf("used %d Recall-points \n", r.points) : std::string("used Area-Under-Curve for each unique Recall \n");
   text += strf(" mean average precision (mAP@%0.2f) = %f, or %2.2f %% \n", r.iou_thresh, r.map, r.map * 100);

@@ -20,9 +20,9 @@ struct Truth {
 struct ClassMap {
   double ap = 0;
   int64_t truths = 0;
-  int64_t detections = 0;      // candidates of any probability
-  int64_t tp = 0, fp = 0;      // above the confidence threshold
-  double avg_iou = 0;          // of those: IoU of the true positives over all of them
+  int64_t detections = 0;  // candidates of any probability
+  int64_t tp = 0, fp = 0;  // above the confidence threshold
+  double avg_iou = 0;      // of those: IoU of the true positives over all of them
 };
 
 struct MapResult {
