@@ -8,7 +8,9 @@
 
 namespace dk {
 
+enum class CpuKernels { best, avx2 };  // avx2: as a processor without AVX-512 would run, for tests
+
 std::string cpu_description();
-std::unique_ptr<Backend> make_cpu_backend(int threads);  // 0 = one per core
+std::unique_ptr<Backend> make_cpu_backend(int threads, CpuKernels kernels = CpuKernels::best);  // 0 threads = one per core
 
 }  // namespace dk

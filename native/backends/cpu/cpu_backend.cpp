@@ -1,0 +1,196 @@
+// The class behind make_cpu_backend(): asks the processor what it can do, owns memory, and hands each operation to the file
+// that does it (cpu_conv, cpu_norm, cpu_pool, cpu_elementwise).
+#include "cpu/cpu_backend.h"
+
+#include <cpuid.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "core/status.h"
+#include "cpu/conv_weights.h"
+#include "cpu/cpu_conv.h"
+#include "cpu/cpu_elementwise.h"
+#include "cpu/cpu_norm.h"
+#include "cpu/cpu_pool.h"
+
+namespace dk {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+struct Processor {
+  bool avx2 = false, avx512 = false, bf16 = false;
+  std::string name;
+};
+
+Processor ask_processor() {
+  Processor p;
+  __builtin_cpu_init();
+  p.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  p.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  p.bf16 = p.avx512 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5)) != 0;
+  unsigned words[12] = {};
+  bool named = true;
+  for (unsigned leaf = 0; leaf < 3; ++leaf)
+    named = named &&
+            __get_cpuid(0x80000002u + leaf, &words[4 * leaf], &words[4 * leaf + 1], &words[4 * leaf + 2], &words[4 * leaf + 3]);
+  if (named) p.name.assign(reinterpret_cast<const char*>(words), strnlen(reinterpret_cast<const char*>(words), sizeof words));
+  const size_t first = p.name.find_first_not_of(' '), last = p.name.find_last_not_of(' ');
+  p.name = first == std::string::npos ? "x86-64 processor" : p.name.substr(first, last - first + 1);
+  return p;
+}
+
+const Processor& processor() {
+  static const Processor asked = ask_processor();
+  return asked;
+}
+
+std::string describe(const char* instructions, bool bf16, int threads) {
+  return strf("%s, %s%s, %d thread%s", processor().name.c_str(), instructions, bf16 ? " with bf16" : "", threads,
+              threads == 1 ? "" : "s");
+}
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(int threads, bool avx512) : bf16_(avx512 && processor().bf16) {
+    context_.kernels = avx512 ? &cpu::kernels_avx512() : &cpu::kernels_avx2();
+    context_.threads = threads;
+  }
+
+  std::string name() const override { return "cpu"; }
+  std::string description() const override { return describe(context_.kernels->name, bf16_, context_.threads); }
+  bool supports(DType dtype) const override { return dtype == DType::f32 || bf16_; }
+
+  void* allocate(int64_t bytes) override;
+  void release(void* memory) override { std::free(memory); }
+  void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
+  void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
+  void zero(void* device, int64_t bytes) override { cpu::zero_bytes(context_, device, bytes); }
+
+  int channel_granularity() const override { return context_.block(); }
+  int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const override;
+  void import_planar(const float* host_nchw, const Tensor& dst) override { cpu::import_planar(context_, host_nchw, dst); }
+  void export_planar(const Tensor& src, float* host_nchw) override { cpu::export_planar(context_, src, host_nchw); }
+  void fill(const Tensor& dst, float value) override { cpu::fill(context_, dst, value); }
+  void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) override {
+    cpu::copy_view(context_, cpu::make_view(context_, src), cpu::make_view(context_, dst), scale, accumulate);
+  }
+  void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) override {
+    cpu::copy_channels(context_, src, src_first, dst, dst_first, count, accumulate);
+  }
+
+  int64_t conv_weight_floats(const ConvWeightShape& shape) const override { return stored(shape).floats(); }
+  void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored_weights) override {
+    stored(shape).pack(host_oihw, stored_weights);
+  }
+  void unpack_conv_weights(const ConvWeightShape& shape, const float* stored_weights, float* host_oihw) override {
+    stored(shape).unpack(stored_weights, host_oihw);
+  }
+  std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) override {
+    DK_ASSERT(supports(desc.dtype));
+    return cpu::make_conv_plan(context_, dnn_, desc);
+  }
+
+  void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                        const Tensor& out) override {
+    cpu::batch_norm_train(context_, x, bn, act, residual, out);
+  }
+  void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                         const Tensor& out) override {
+    cpu::batch_norm_frozen(context_, x, bn, act, residual, out);
+  }
+  void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                           const Tensor& dx) override {
+    cpu::batch_norm_backward(context_, dout, x, bn, act, dx);
+  }
+  void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) override {
+    cpu::bias_activation(context_, x, bias, act, residual, out);
+  }
+  void bias_activation_backward(const Tensor& dout, const Tensor& x, const float* bias, Activation act, float* dbias,
+                                const Tensor& dx) override {
+    cpu::bias_activation_backward(context_, dout, x, bias, act, dbias, dx);
+  }
+
+  int64_t max_pool_index_bytes(const PoolDesc& desc, const Tensor& dst) const override {
+    return cpu::max_pool_index_bytes(context_, desc, dst);
+  }
+  void max_pool(const PoolDesc& desc, const Tensor& src, const Tensor& dst, void* index) override {
+    cpu::max_pool(context_, desc, src, dst, index);
+  }
+  void max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc,
+                         bool accumulate) override {
+    cpu::max_pool_backward(context_, desc, ddst, index, dsrc, accumulate);
+  }
+  void global_average_pool(const Tensor& src, const Tensor& dst) override { cpu::global_average_pool(context_, src, dst); }
+  void global_average_pool_backward(const Tensor& ddst, const Tensor& dsrc, bool accumulate) override {
+    cpu::global_average_pool_backward(context_, ddst, dsrc, accumulate);
+  }
+  void upsample(const Tensor& src, int stride, float scale, const Tensor& dst) override {
+    cpu::upsample(context_, src, stride, scale, dst);
+  }
+  void upsample_backward(const Tensor& ddst, int stride, float scale, const Tensor& dsrc, bool accumulate) override {
+    cpu::upsample_backward(context_, ddst, stride, scale, dsrc, accumulate);
+  }
+
+  void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
+    cpu::multiply(context_, a, b, dst, accumulate);
+  }
+  void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
+    cpu::multiply_reduce(context_, a, b, dst, accumulate);
+  }
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+               bool accumulate) override {
+    cpu::dropout(context_, src, {probability, seed, iteration, layer}, dst, accumulate);
+  }
+
+  bool sgd_update(const SgdArgs& args) override { return cpu::sgd_update(context_, args); }
+  void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
+    cpu::average_towards(context_, ema, w, count, alpha);
+  }
+
+ private:
+  cpu::StoredWeights stored(const ConvWeightShape& shape) const { return {shape, context_.block()}; }
+
+  const bool bf16_;
+  cpu::Context context_;
+  cpu::OneDnn dnn_;
+};
+
+void* CpuBackend::allocate(int64_t bytes) {
+  DK_ASSERT(bytes >= 0);
+  const int64_t size = std::max(cpu::round_up(bytes, kAlignment), kAlignment);
+  void* memory = std::aligned_alloc(kAlignment, static_cast<size_t>(size));
+  if (!memory) fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
+  cpu::zero_bytes(context_, memory, size);
+  return memory;
+}
+
+int64_t CpuBackend::tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const {
+  DK_ASSERT(supports(dtype) && n >= 0 && c >= 0 && h >= 0 && w >= 0);
+  const int64_t channels = planar ? c : cpu::round_up(c, context_.block());
+  int64_t bytes = dtype_bytes(dtype);
+  for (const int64_t extent : {static_cast<int64_t>(n), channels, static_cast<int64_t>(h), static_cast<int64_t>(w)})
+    if (__builtin_mul_overflow(bytes, extent, &bytes))
+      fail(Status::memory, "a tensor of %d x %d x %d x %d values can't be addressed", n, c, h, w);
+  return bytes;
+}
+
+int threads_or_cores(int threads) { return threads > 0 ? threads : omp_get_num_procs(); }
+
+}  // namespace
+
+std::string cpu_description() {
+  const Processor& p = processor();
+  return describe(p.avx512 ? "AVX-512" : "AVX2", p.bf16, threads_or_cores(0));
+}
+
+std::unique_ptr<Backend> make_cpu_backend(int threads, CpuKernels kernels) {
+  const Processor& p = processor();
+  if (!p.avx2) fail(Status::device, "device cpu: %s lacks AVX2 and FMA, which the engine needs", p.name.c_str());
+  return std::make_unique<CpuBackend>(threads_or_cores(threads), p.avx512 && kernels == CpuKernels::best);
+}
+
+}  // namespace dk
