@@ -7,11 +7,13 @@
 namespace dk::cpu {
 namespace avx2 {
 
+// clang-format off: in this order
 #include "cpu/kernels/activations.inl"
 #include "cpu/kernels/move.inl"
 #include "cpu/kernels/norm.inl"
 #include "cpu/kernels/pool.inl"
 #include "cpu/kernels/table.inl"
+// clang-format on
 
 }  // namespace avx2
 

@@ -15,11 +15,13 @@
 namespace dk::cpu {
 namespace avx512 {
 
+// clang-format off: in this order
 #include "cpu/kernels/activations.inl"
 #include "cpu/kernels/move.inl"
 #include "cpu/kernels/norm.inl"
 #include "cpu/kernels/pool.inl"
 #include "cpu/kernels/table.inl"
+// clang-format on
 
 // [i][o] -> [i/2][o][2] in bf16
 void pair_blocks(const float* src, int64_t blocks, void* dst) {
