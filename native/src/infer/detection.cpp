@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include "core/status.h"
 
@@ -13,13 +14,12 @@ namespace dk {
 
 namespace {
 
-float likeness(NmsKind kind, float beta, const Box& a, const Box& b) {
-  switch (kind) {
-    case NmsKind::default_nms: return box_iou(a, b);
-    case NmsKind::greedy: return box_diou(a, b);
-    case NmsKind::diou: return box_diounms(a, b, beta);
-  }
-  return box_iou(a, b);
+// Whether b is too like a. Every likeness is the IoU less something, so most pairs need no more than the IoU.
+bool too_alike(NmsKind kind, float beta, float threshold, const Box& a, const Box& b) {
+  const float iou = box_iou(a, b);
+  if (!(iou > threshold)) return false;
+  if (kind == NmsKind::default_nms) return true;
+  return iou - powf(centre_distance_ratio(a, b), kind == NmsKind::greedy ? 0.6f : beta) > threshold;
 }
 
 // The kept boxes of one class in a grid over the image by their centres. All likenesses are at most the IoU, and an IoU above
@@ -50,7 +50,7 @@ class KeptBoxes {
     for (int row = top; row <= bottom; ++row) {
       for (int column = left; column <= right; ++column) {
         for (const Box& kept : cells_[static_cast<size_t>(row * kSide + column)]) {
-          if (likeness(kind_, beta_, kept, box) > threshold_) return true;
+          if (too_alike(kind_, beta_, threshold_, kept, box)) return true;
         }
       }
     }
@@ -123,19 +123,32 @@ void nms(NmsKind kind, float beta, float threshold, Detections* d) {
   std::iota(order.begin(), order.end(), 0u);
   const auto live_end = std::stable_partition(order.begin(), order.end(), [d](uint32_t i) { return d->objectness[i] != 0; });
   KeptBoxes kept(kind, beta, threshold);
+  std::vector<std::pair<float, uint32_t>> ranked;  // the class's candidates
+  std::vector<uint32_t> others;
   for (int c = 0; c < d->classes; ++c) {
     // A stable sort by falling probability: the zeros keep their order behind the others.
-    const auto prob = [d, c](uint32_t i) -> float& { return d->row(i)[c]; };
-    const auto end = std::stable_partition(order.begin(), live_end, [&](uint32_t i) { return prob(i) > 0; });
-    std::stable_sort(order.begin(), end, [&](uint32_t a, uint32_t b) { return prob(a) > prob(b); });
-    kept.clear();
-    for (auto i = order.begin(); i != end; ++i) {
-      if (kept.suppresses(d->boxes[*i])) {
-        prob(*i) = 0;
+    ranked.clear();
+    others.clear();
+    for (auto i = order.begin(); i != live_end; ++i) {
+      const float prob = d->row(*i)[c];
+      if (prob > 0) {
+        ranked.emplace_back(prob, *i);
       } else {
-        kept.add(d->boxes[*i]);
+        others.push_back(*i);
       }
     }
+    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    kept.clear();
+    auto next = order.begin();
+    for (const auto& [prob, i] : ranked) {
+      *next++ = i;
+      if (kept.suppresses(d->boxes[i])) {
+        d->row(i)[c] = 0;
+      } else {
+        kept.add(d->boxes[i]);
+      }
+    }
+    std::copy(others.begin(), others.end(), next);
   }
   reorder(order, d);
 }
