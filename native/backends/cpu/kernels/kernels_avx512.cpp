@@ -15,11 +15,12 @@
 namespace dk::cpu {
 namespace avx512 {
 
-// clang-format off: in this order
+// In this order: later ones use earlier ones.
+// clang-format off
 #include "cpu/kernels/activations.inl"
-#include "cpu/kernels/move.inl"
 #include "cpu/kernels/norm.inl"
 #include "cpu/kernels/pool.inl"
+#include "cpu/kernels/move.inl"
 #include "cpu/kernels/table.inl"
 // clang-format on
 
