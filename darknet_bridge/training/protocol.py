@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -275,9 +275,7 @@ def _step(f: _Fields) -> Step:
 
 
 def _class_result(f: _Fields) -> ClassResult:
-    return ClassResult(
-        f.integer("id"), f.text("name"), f.number("ap"), f.integer("tp"), f.integer("fp"), f.integer("truths")
-    )
+    return ClassResult(f.integer("id"), f.text("name"), f.number("ap"), f.integer("tp"), f.integer("fp"), f.integer("truths"))
 
 
 def _eval(f: _Fields) -> Eval:
@@ -317,7 +315,7 @@ def _done(f: _Fields) -> Done:
     )
 
 
-_READERS = {
+_READERS: dict[str, Callable[[_Fields], Event]] = {
     "hello": _hello,
     "step": _step,
     "eval": _eval,
