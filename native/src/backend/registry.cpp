@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "core/json_writer.h"
 #include "core/status.h"
 #include "cpu/cpu_backend.h"
 #include "reference/reference_backend.h"
@@ -23,6 +24,17 @@ DeviceInfo cpu_device() {
 }  // namespace
 
 std::vector<DeviceInfo> list_devices() { return {cpu_device()}; }
+
+std::string devices_json() {
+  JsonWriter json;
+  json.begin_array();
+  for (const DeviceInfo& device : list_devices()) {
+    json.begin_object().field("id", device.id).field("description", device.description).field("memory_bytes", device.memory_bytes);
+    json.field("free_bytes", device.free_bytes).field("usable", device.usable).field("reason", device.reason).end_object();
+  }
+  json.end_array();
+  return json.text();
+}
 
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
   if (device == "auto" || device == "cpu") return make_cpu_backend(threads);

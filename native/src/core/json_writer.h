@@ -23,6 +23,7 @@ class JsonWriter {
   JsonWriter& value(uint64_t number);
   JsonWriter& value(bool truth);
   JsonWriter& null();
+  JsonWriter& number_text(std::string_view digits);  // a number already formatted
   template <typename T>
   JsonWriter& field(std::string_view name, const T& v) {
     key(name);

@@ -59,6 +59,7 @@ class Layer {
   virtual void prepare(const LayerIo& io, Backend& backend, bool training) {}
   virtual int64_t workspace_bytes() const { return 0; }
   virtual int64_t private_bytes() const { return 0; }
+  virtual int64_t host_bytes() const { return 0; }
   virtual void weights_changed(const LayerParams& params) {}
 
   virtual void forward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;

@@ -112,16 +112,19 @@ class Yolo : public YoloLayer {
   const YoloStats& stats() const override { return stats_; }
 
   void prepare(const LayerIo& io, Backend& backend, bool training) override {
-    output_.assign(static_cast<size_t>(io.in[0].count()), 0.0f);
-    delta_.assign(training ? output_.size() : 0, 0.0f);
     const Tensor& in = io.in[0];
+    outputs_ = static_cast<size_t>(in.count());
+    deltas_ = training ? outputs_ : 0;
     import_bytes_ = training ? backend.tensor_bytes(in.n, in.c, in.h, in.w, in.dtype, false) : 0;
   }
   int64_t workspace_bytes() const override { return import_bytes_; }
+  int64_t host_bytes() const override { return static_cast<int64_t>(4 * (outputs_ + deltas_)); }
 
   void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     const Tensor& in = io.in[0];
     const YoloParams params = def_.yolo().params();
+    output_.resize(outputs_);
+    delta_.resize(deltas_);
     pass.backend.export_planar(in, output_.data());
     if (!pass.training) {
       yolo_forward_infer(params, in.n, in.h, in.w, output_.data());
@@ -147,7 +150,8 @@ class Yolo : public YoloLayer {
   }
 
  private:
-  std::vector<float> output_, delta_;
+  size_t outputs_ = 0, deltas_ = 0;
+  std::vector<float> output_, delta_;  // taken at the first pass
   YoloStats stats_;
   int64_t import_bytes_ = 0;
 };

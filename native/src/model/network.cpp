@@ -25,13 +25,12 @@ int stopped_until(const NetworkDef& def, int64_t iteration) {
   return stopped;
 }
 
-HostWeights fold_batch_norm(const NetworkDef& def, const HostWeights& weights) {
-  HostWeights folded = weights;
+HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights) {
   const std::vector<ParamDef> params = network_params(def);
   for (size_t i = 0; i + 4 < params.size(); ++i) {
     if (params[i].role != ParamRole::biases || params[i + 1].role != ParamRole::scales) continue;
-    std::vector<float>& bias = folded.arrays[i];
-    std::vector<float>& kernel = folded.arrays[i + 4];
+    std::vector<float>& bias = weights.arrays[i];
+    std::vector<float>& kernel = weights.arrays[i + 4];
     const size_t per_filter = kernel.size() / bias.size();
     for (size_t f = 0; f < bias.size(); ++f) {
       const double factor = weights.arrays[i + 1][f] / std::sqrt(static_cast<double>(weights.arrays[i + 3][f]) + kBatchNormEpsilon);
@@ -39,7 +38,7 @@ HostWeights fold_batch_norm(const NetworkDef& def, const HostWeights& weights) {
       for (size_t k = 0; k < per_filter; ++k) kernel[f * per_filter + k] = static_cast<float>(kernel[f * per_filter + k] * factor);
     }
   }
-  return folded;
+  return weights;
 }
 
 Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options) : def_(def), backend_(backend), options_(options) {
@@ -77,7 +76,7 @@ NetworkMemory Network::memory() const {
   memory.arena = plan_->arena_bytes();
   memory.workspace = plan_->workspace_bytes();
   memory.plans = plan_->private_bytes();
-  for (const YoloLayer* yolo : yolos_) memory.heads += static_cast<int64_t>(4 * (yolo->output().size() + yolo->delta().size()));
+  for (const YoloLayer* yolo : yolos_) memory.heads += yolo->host_bytes();
   return memory;
 }
 

@@ -88,6 +88,6 @@ int frozen_until(const NetworkDef& def);
 int stopped_until(const NetworkDef& def, int64_t iteration);
 
 // Weights and biases with batch norm folded in (darknet.md 3.1.3), computed in double; other arrays are left as they are.
-HostWeights fold_batch_norm(const NetworkDef& def, const HostWeights& weights);
+HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights);
 
 }  // namespace dk

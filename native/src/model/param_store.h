@@ -55,7 +55,7 @@ class ParamStore {
 
   static int64_t bytes(const NetworkDef& def, const Backend& backend, Options options);
 
-  std::vector<ParamArray>& arrays() { return arrays_; }
+  const std::vector<ParamArray>& arrays() const { return arrays_; }
   const LayerParams& layer(int index) const { return layers_[static_cast<size_t>(index)]; }
 
   void import_host(const HostWeights& host, ParamField field = ParamField::value);

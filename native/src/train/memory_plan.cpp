@@ -1,0 +1,91 @@
+#include "train/memory_plan.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include <sys/resource.h>
+
+#include "core/status.h"
+#include "model/network.h"
+#include "model/param_store.h"
+
+namespace dk {
+namespace {
+
+constexpr double kMB = 1e6;
+// Stacks, allocator slack and generated convolution code, as measured on both reference networks.
+constexpr int64_t kOverhead = 24 << 20;
+
+int64_t planned_network(NetworkDef def, Backend& backend, const NetworkOptions& options, int width, int height) {
+  resize_network(&def, width, height);
+  return Network(def, backend, options).memory().total();
+}
+
+int64_t number_after(const char* path, const char* key) {
+  FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return 0;
+  char line[256];
+  long long value = 0;
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::strncmp(line, key, std::strlen(key)) == 0 && std::sscanf(line + std::strlen(key), " %lld", &value) == 1) break;
+  }
+  std::fclose(file);
+  return value * 1024;  // the kernel counts in kB
+}
+
+}  // namespace
+
+int64_t resident_bytes() { return number_after("/proc/self/status", "VmRSS:"); }
+int64_t available_memory() { return number_after("/proc/meminfo", "MemAvailable:"); }
+
+int64_t peak_resident_bytes() {
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::string MemoryPlan::describe() const {
+  return strf("memory: %.0f MB for a mini-batch of %d (parameters %.0f, network %.0f, evaluation %.0f, images %.0f, checkpoint %.0f, program %.0f)",
+              static_cast<double>(total()) / kMB, mini_batch, static_cast<double>(parameters) / kMB, static_cast<double>(network) / kMB,
+              static_cast<double>(evaluation) / kMB, static_cast<double>(loader) / kMB, static_cast<double>(checkpoint) / kMB,
+              static_cast<double>(base) / kMB);
+}
+
+MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request) {
+  MemoryPlan plan;
+  plan.mini_batch = mini_batch;
+  plan.base = resident_bytes() + kOverhead;
+  plan.parameters = ParamStore::bytes(def, backend, {true, def.net.ema_alpha > 0});
+  plan.network = planned_network(def, backend, {true, request.dtype, mini_batch}, request.width, request.height);
+  const int64_t host_weights = 4 * network_param_count(def);
+  if (request.evaluate) {
+    plan.evaluation = ParamStore::bytes(def, backend, {false, false}) +
+                      planned_network(def, backend, {false, request.dtype, 1}, def.net.width, def.net.height);
+  }
+  plan.checkpoint = host_weights;
+  const int64_t image_floats = static_cast<int64_t>(def.net.channels) * request.width * request.height;
+  // Mini-batches waiting and the one in use; per thread one image being made and one decoded.
+  plan.loader = request.cache_bytes + 4 * image_floats * mini_batch * (request.prefetched + 1) + request.loader_threads * 8 * image_floats;
+  return plan;
+}
+
+MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget) {
+  const MemoryPlan one = plan_memory(def, backend, 1, request);
+  if (one.total() > budget) {
+    fail(Status::memory, "%s at %dx%d needs at least %.0f MB (mini-batch 1); %.0f MB are given. A smaller input size needs less", def.name.c_str(),
+         request.width, request.height, static_cast<double>(one.total()) / kMB, static_cast<double>(budget) / kMB);
+  }
+  for (int mini_batch = batch; mini_batch > 1; --mini_batch) {
+    if (batch % mini_batch != 0) continue;
+    // Activations grow with the mini-batch; half of the growth of one image is a safe lower bound to skip the hopeless.
+    if (one.total() + one.network / 2 * (mini_batch - 1) / 2 > budget + one.network) continue;
+    const MemoryPlan plan = plan_memory(def, backend, mini_batch, request);
+    if (plan.total() <= budget) return plan;
+  }
+  return one;
+}
+
+}  // namespace dk

@@ -1,0 +1,43 @@
+// How much memory a training run will take, computed before any of it is taken; and the largest mini-batch that fits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "backend/backend.h"
+#include "model/network_def.h"
+
+namespace dk {
+
+struct MemoryRequest {
+  DType dtype = DType::f32;
+  int width = 0, height = 0;  // the largest size trained at
+  bool evaluate = false;      // a second network for mAP exists
+  int64_t cache_bytes = 0;    // decoded images kept by the loader
+  int prefetched = 2;         // mini-batches waiting
+  int loader_threads = 1;
+};
+
+struct MemoryPlan {
+  int mini_batch = 0;
+  int64_t base = 0;        // the process before anything is built
+  int64_t parameters = 0;  // weights, gradients, momentum, averages
+  int64_t network = 0;     // activations, deltas, workspace, plans, heads
+  int64_t evaluation = 0;
+  int64_t loader = 0;
+  int64_t checkpoint = 0;  // host copies while weights are written
+  int64_t total() const { return base + parameters + network + evaluation + loader + checkpoint; }
+  std::string describe() const;
+};
+
+MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request);
+
+// The plan of the largest divisor of batch that fits the budget. Throws Error(memory), naming what mini-batch 1 takes, when
+// even that does not fit.
+MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget);
+
+int64_t resident_bytes();        // of this process now
+int64_t available_memory();      // that the system could still give
+int64_t peak_resident_bytes();   // of this process so far
+
+}  // namespace dk

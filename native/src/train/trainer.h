@@ -1,0 +1,35 @@
+// A whole training run: data, network, weights, iterations, evaluation, checkpoints (darknet.md 2, 5.9, 7.3, 1.8). Reports
+// to a TrainListener; stops when asked, at the latest after the mini-batch in work.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "train/train_events.h"
+
+namespace dk {
+
+struct TrainOptions {
+  std::string data_path, cfg_path, weights_path;
+  std::string device = "auto";
+  int threads = 0;                 // 0 = one per core
+  bool bf16 = false;
+  uint64_t seed = 1;
+  bool clear = false;              // start counting from iteration 0
+  bool resume = false;             // go on from the newest good state in `backup`
+  bool map = false;
+  int map_epochs = 4;
+  float iou_thresh = 0.5f, thresh = 0.25f;
+  int points = 0;
+  int64_t steps = 0;               // 0 = the cfg's max_batches
+  bool auto_subdivisions = false;
+  int64_t memory_bytes = 0;        // budget, 0 = what is available
+  int loader_threads = 0;          // 0 = chosen
+  int samples = 4;                 // pictures shown after each evaluation
+};
+
+// Throws dk::Error: bad_input, memory, disk, device; Error(stopped) is not thrown: a stop ends in a `done` event and returns
+// false. `stop` may be set from another thread or a signal handler.
+bool train(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop);
+
+}  // namespace dk

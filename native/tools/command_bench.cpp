@@ -1,0 +1,154 @@
+// `bench step|detect CFG`: seconds of a training step (forward, loss, backward, update) or of a detection on made-up input,
+// for `./studio bench`. Real work on the real code path; only the pixels are noise.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "backend/registry.h"
+#include "commands.h"
+#include "core/json_writer.h"
+#include "core/status.h"
+#include "data/image_decode.h"
+#include "infer/detector.h"
+#include "math/philox.h"
+#include "model/network.h"
+#include "train/memory_plan.h"
+#include "train/optimizer.h"
+
+namespace dk {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+struct BenchSetup {
+  NetworkDef def;
+  std::unique_ptr<Backend> backend;
+  DType dtype = DType::f32;
+  int batch = 1, steps = 5, warmup = 1;
+  bool json = false;
+  std::string image;
+};
+
+std::vector<float> noise(int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  Draws draws(1, Purpose::noise, 0, 0);
+  for (float& value : values) value = draws.uniform();
+  return values;
+}
+
+std::vector<float> some_truth(const NetworkDef& def, int batch) {
+  const int max_boxes = def.last_yolo()->yolo().scalars.max_boxes;
+  std::vector<float> truth(static_cast<size_t>(batch) * static_cast<size_t>(max_boxes) * 5, 0.0f);
+  Draws draws(2, Purpose::noise, 0, 0);
+  for (int i = 0; i < batch; ++i) {
+    for (int k = 0; k < std::min(10, max_boxes); ++k) {
+      float* t = &truth[(static_cast<size_t>(i) * static_cast<size_t>(max_boxes) + static_cast<size_t>(k)) * 5];
+      t[0] = draws.uniform(0.1f, 0.9f), t[1] = draws.uniform(0.1f, 0.9f);
+      t[2] = draws.uniform(0.05f, 0.4f), t[3] = draws.uniform(0.05f, 0.4f);
+      t[4] = static_cast<float>(draws.below(static_cast<uint32_t>(def.classes())));
+    }
+  }
+  return truth;
+}
+
+void report(const BenchSetup& setup, const char* what, std::vector<double> seconds, double gflop) {
+  std::sort(seconds.begin(), seconds.end());
+  const double median = seconds[seconds.size() / 2];
+  if (!setup.json) {
+    std::printf("%s %s %dx%d batch %d: median %.4f s, best %.4f s, %.1f images/s, %.0f GFLOP/s, peak memory %.0f MB\n", what, setup.def.name.c_str(),
+                setup.def.net.width, setup.def.net.height, setup.batch, median, seconds[0], setup.batch / median, gflop / median,
+                static_cast<double>(peak_resident_bytes()) / 1e6);
+    return;
+  }
+  JsonWriter json;
+  json.begin_object().field("what", what).field("cfg", setup.def.name).field("width", setup.def.net.width).field("height", setup.def.net.height);
+  json.field("batch", setup.batch).field("precision", setup.dtype == DType::bf16 ? "bf16" : "f32").field("device", setup.backend->description());
+  json.field("gflop", gflop).field("median_seconds", median).field("best_seconds", seconds[0]).field("peak_bytes", peak_resident_bytes());
+  json.key("seconds").begin_array();
+  for (double s : seconds) json.value(s);
+  json.end_array().end_object();
+  std::printf("%s\n", json.text().c_str());
+}
+
+int bench_step(BenchSetup& setup) {
+  Backend& backend = *setup.backend;
+  ParamStore store(setup.def, backend, {true, false});
+  store.import_host(initial_weights(setup.def, 1));
+  Network network(setup.def, backend, {true, setup.dtype, setup.batch});
+  network.allocate();
+  network.weights_changed(store);
+  const std::vector<float> pixels = noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+  const std::vector<float> truth = some_truth(setup.def, setup.batch);
+  TrainPass pass;
+  pass.pixels = pixels.data(), pass.truth = truth.data();
+  std::vector<double> seconds, forward, backward, update;
+  for (int i = 0; i < setup.warmup + setup.steps; ++i) {
+    const Clock::time_point begin = Clock::now();
+    store.zero_gradients();
+    network.forward_train(store, pass);
+    const double t1 = since(begin);
+    network.backward(store, pass);
+    const double t2 = since(begin);
+    if (!update_weights(setup.def, store, backend, {i + 1, 1e-5f, setup.batch})) fail(Status::internal, "the weights diverged");
+    network.weights_changed(store);
+    const double t3 = since(begin);
+    if (i < setup.warmup) continue;
+    seconds.push_back(t3);
+    forward.push_back(t1), backward.push_back(t2 - t1), update.push_back(t3 - t2);
+  }
+  if (!setup.json) {
+    const auto median = [](std::vector<double> v) { return std::sort(v.begin(), v.end()), v[v.size() / 2]; };
+    std::printf("forward %.4f s, backward %.4f s, update %.4f s\n", median(forward), median(backward), median(update));
+  }
+  // Backward costs twice the forward pass, less the first layer's data gradient.
+  const double gflop = setup.batch * (3 * network_bflops(setup.def) - layer_bflops(setup.def.layers[0]));
+  report(setup, "step", seconds, gflop);
+  return 0;
+}
+
+int bench_detect(BenchSetup& setup) {
+  Detector detector(setup.def, *setup.backend, setup.batch, setup.dtype);
+  detector.set_weights(initial_weights(setup.def, 1));
+  std::vector<double> seconds;
+  const std::vector<float> pixels = noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+  for (int i = 0; i < setup.warmup + setup.steps; ++i) {
+    const Clock::time_point begin = Clock::now();
+    if (setup.image.empty()) {
+      detector.forward(pixels.data());
+    } else {
+      const Image8 image = decode_image_file(setup.image);
+      detector.detect(std::vector<const Image8*>(static_cast<size_t>(setup.batch), &image), {});
+    }
+    if (i >= setup.warmup) seconds.push_back(since(begin));
+  }
+  report(setup, setup.image.empty() ? "detect" : "detect-file", seconds, setup.batch * network_bflops(setup.def));
+  return 0;
+}
+
+}  // namespace
+
+int command_bench(Arguments& args) {
+  BenchSetup setup;
+  setup.batch = static_cast<int>(args.integer("batch", 1, 1, 4096));
+  setup.steps = static_cast<int>(args.integer("steps", 5, 1, 100000));
+  setup.warmup = static_cast<int>(args.integer("warmup", 1, 0, 1000));
+  setup.json = args.flag("json");
+  setup.image = args.text("image", "");
+  const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
+  const std::string device = args.text("device", "auto"), precision = args.text("precision", "f32");
+  if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
+  const int size = static_cast<int>(args.integer("size", 0, 32, CfgLimits::side));
+  const std::string what = args.word(0, "step or detect");
+  setup.def = load_network_def(args.word(1, "the .cfg file"));
+  if (setup.def.last_yolo() == nullptr) bad_input("%s: no [yolo] layer", setup.def.name.c_str());
+  if (size > 0) resize_network(&setup.def, size, size);
+  setup.dtype = precision == "bf16" ? DType::bf16 : DType::f32;
+  setup.backend = make_backend(device, threads);
+  if (what == "step") return bench_step(setup);
+  if (what == "detect") return bench_detect(setup);
+  bad_input("bench %s is not known; known: step, detect", what.c_str());
+}
+
+}  // namespace dk
