@@ -1,0 +1,115 @@
+// Blur and noise of a whole augmented picture (see render.h).
+#include <algorithm>
+#include <cmath>
+
+#include "data/render.h"
+
+namespace dk {
+namespace {
+
+constexpr int kBackgroundBlur = 17;
+
+std::vector<float> gaussian_weights(int size) {
+  const float sigma = 0.3f * (static_cast<float>(size - 1) * 0.5f - 1.0f) + 0.8f;
+  std::vector<float> weights;
+  float sum = 0;
+  for (int i = 0; i < size; ++i) {
+    const float x = static_cast<float>(i - size / 2);
+    weights.push_back(std::exp(-x * x / (2 * sigma * sigma)));
+    sum += weights.back();
+  }
+  for (float& weight : weights) weight /= sum;
+  return weights;
+}
+
+// Mirrored at the border without repeating the border itself: -1 -> 1, n -> n - 2.
+int mirrored(int i, int n) {
+  if (n == 1) return 0;
+  const int period = 2 * (n - 1);
+  const int wrapped = ((i % period) + period) % period;
+  return wrapped < n ? wrapped : period - wrapped;
+}
+
+void blur_rows(const ImageF& from, const std::vector<float>& weights, ImageF& to) {
+  const int half = static_cast<int>(weights.size()) / 2;
+  std::vector<float> padded(static_cast<size_t>(from.w + 2 * half));
+  for (int c = 0; c < from.c; ++c) {
+    for (int y = 0; y < from.h; ++y) {
+      const float* row = from.row(c, y);
+      for (int i = 0; i < from.w + 2 * half; ++i) padded[static_cast<size_t>(i)] = row[mirrored(i - half, from.w)];
+      float* out = to.row(c, y);
+      std::fill_n(out, from.w, 0.0f);
+      for (size_t k = 0; k < weights.size(); ++k) {
+        for (int x = 0; x < from.w; ++x) out[x] += weights[k] * padded[static_cast<size_t>(x) + k];
+      }
+    }
+  }
+}
+
+void blur_columns(const ImageF& from, const std::vector<float>& weights, ImageF& to) {
+  const int half = static_cast<int>(weights.size()) / 2;
+  for (int c = 0; c < from.c; ++c) {
+    for (int y = 0; y < from.h; ++y) {
+      float* out = to.row(c, y);
+      std::fill_n(out, from.w, 0.0f);
+      for (size_t k = 0; k < weights.size(); ++k) {
+        const float* row = from.row(c, mirrored(y + static_cast<int>(k) - half, from.h));
+        for (int x = 0; x < from.w; ++x) out[x] += weights[k] * row[x];
+      }
+    }
+  }
+}
+
+struct PixelBox {
+  int left, top, right, bottom;
+};
+
+PixelBox pixels_of(const LabelBox& box, int w, int h) {
+  const auto at = [](float share, int side) { return std::clamp(static_cast<int>(share * static_cast<float>(side)), 0, side); };
+  return {at(box.x - box.w / 2, w), at(box.y - box.h / 2, h), at(box.x + box.w / 2, w), at(box.y + box.h / 2, h)};
+}
+
+}  // namespace
+
+void blur_image(const ImageF& image, int size, ImageF& out) {
+  const std::vector<float> weights = gaussian_weights(size);
+  ImageF rows = image;
+  blur_rows(image, weights, rows);
+  out = image;
+  blur_columns(rows, weights, out);
+}
+
+void blur_picture(ImageF& image, int blur, const std::vector<LabelBox>& boxes, ImageF& scratch) {
+  int size = blur;
+  if (blur == 1) {
+    size = kBackgroundBlur;
+  } else {
+    for (const LabelBox& box : boxes) {
+      const float least = std::min(box.w * static_cast<float>(image.w), box.h * static_cast<float>(image.h));
+      size = std::min(size, static_cast<int>(least / 8) / 2 * 2 + 1);
+    }
+  }
+  if (size < 2) return;
+  blur_image(image, size, scratch);
+  if (blur == 1) {
+    for (const LabelBox& box : boxes) {
+      const PixelBox sharp = pixels_of(box, image.w, image.h);
+      for (int c = 0; c < image.c; ++c) {
+        for (int y = sharp.top; y < sharp.bottom; ++y) {
+          std::copy_n(image.row(c, y) + sharp.left, sharp.right - sharp.left, scratch.row(c, y) + sharp.left);
+        }
+      }
+    }
+  }
+  std::swap(image, scratch);
+}
+
+void add_noise(ImageF& image, float sigma, uint64_t seed, uint64_t iteration, uint32_t slot) {
+  float normal[4];
+  for (size_t i = 0; i < image.data.size(); ++i) {
+    if (i % 4 == 0) normal4(seed, iteration, slot, static_cast<uint32_t>(i / 4), normal);
+    image.data[i] = clamp01(image.data[i] + sigma * normal[i % 4]);
+  }
+}
+
+}  // namespace dk

@@ -1,0 +1,89 @@
+// The arithmetic of one augmented pixel (darknet.md 5.3, 5.5, 5.6), one text for host and device: where it lies in the source
+// picture, its bilinear mix, the shift of hue, saturation and exposure, noise. What is drawn and which patches make up a picture
+// lives in data/augment.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "math/host_device.h"
+#include "math/philox.h"
+
+namespace dk {
+
+// One axis of the map from the augmented picture to the stored one: the centre of output pixel i falls on the position
+// offset + scale * (i + 0.5) - 0.5, held within [low, high] (the border of the crop is repeated, as a resize of the cut-out
+// does). A flip is a negative scale.
+struct AxisMap {
+  float scale = 1, offset = 0, low = 0, high = 0;
+};
+
+DK_HD float map_position(const AxisMap& map, int i) {
+  const float position = map.offset + map.scale * (static_cast<float>(i) + 0.5f) - 0.5f;
+  return position < map.low ? map.low : position > map.high ? map.high : position;
+}
+
+struct ColourShift {
+  float hue6 = 0;        // sixths of the colour circle, in [0, 6)
+  float saturation = 1;  // factor
+  float exposure = 1;    // factor
+};
+
+DK_HD bool changes_colour(const ColourShift& shift) { return shift.hue6 != 0 || shift.saturation != 1 || shift.exposure != 1; }
+
+// hue: share of the circle, -1..1.
+DK_HD ColourShift colour_shift(float hue, float saturation, float exposure) {
+  const float wrapped = 6.0f * (hue - floorf(hue));
+  return ColourShift{wrapped >= 6.0f ? 0.0f : wrapped, saturation, exposure};
+}
+
+// One rectangle of an output picture [channels, h, w], filled from one source: output pixel (out_x + i, out_y + j) shows pixel
+// (start_x + i, start_y + j) of that source's augmented picture. Outside the stored picture lies its mean colour.
+struct PixelPatch {
+  int source = 0;
+  int out_x = 0, out_y = 0, w = 0, h = 0;
+  int start_x = 0, start_y = 0;
+  AxisMap x, y;
+  ColourShift colour;
+  float weight = 1;         // MixUp: 0.5
+  bool accumulate = false;  // MixUp's second picture is added to the first
+};
+
+DK_HD float mix(float a, float b, float share) { return a + share * (b - a); }
+
+DK_HD float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
+
+// Shifts one RGB pixel (0..1) in HSV: hue turns and wraps, saturation and value are scaled, the result is clamped. With
+// chroma c = v * s the way to HSV and back needs one division: c scales by saturation * exposure, v by exposure.
+DK_HD void shift_colour(const ColourShift& shift, float& r, float& g, float& b) {
+  const float rg_high = r > g ? r : g, rg_low = r > g ? g : r;
+  const float high = rg_high > b ? rg_high : b, low = rg_low < b ? rg_low : b;
+  const float chroma = high - low;
+  const float inverse = 1.0f / (chroma > 0.0f ? chroma : 1.0f);
+  const float from_red = (g - b) * inverse, from_green = 2.0f + (b - r) * inverse, from_blue = 4.0f + (r - g) * inverse;
+  float hue = high == r ? from_red : high == g ? from_green : from_blue;  // -1..5
+  hue += shift.hue6;
+  hue = hue < 0.0f ? hue + 6.0f : hue;
+  hue = hue >= 6.0f ? hue - 6.0f : hue;
+  const float new_chroma = chroma * shift.saturation * shift.exposure;
+  const float floor_level = high * shift.exposure - new_chroma;
+  r = clamp01(floor_level + new_chroma * clamp01(fabsf(hue - 3.0f) - 1.0f));
+  g = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 2.0f)));
+  b = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 4.0f)));
+}
+
+// Four normal numbers for the elements 4 * block .. 4 * block + 3 of an augmented picture (Box-Muller).
+DK_HD void normal4(uint64_t seed, uint64_t iteration, uint32_t slot, uint32_t block, float out[4]) {
+  const uint32_t word = (static_cast<uint32_t>(Purpose::noise) << 24) | (block & 0xFFFFFFu);
+  const Philox4 counter{{word, slot, static_cast<uint32_t>(iteration), static_cast<uint32_t>(iteration >> 32)}};
+  const Philox4 bits = philox4x32(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+  for (int pair = 0; pair < 2; ++pair) {
+    const float u = (static_cast<float>(bits.v[2 * pair] >> 8) + 1.0f) * (1.0f / 16777216.0f);  // (0, 1]
+    const float angle = static_cast<float>(bits.v[2 * pair + 1] >> 8) * (6.2831853f / 16777216.0f);
+    const float radius = sqrtf(-2.0f * logf(u));
+    out[2 * pair] = radius * cosf(angle);
+    out[2 * pair + 1] = radius * sinf(angle);
+  }
+}
+
+}  // namespace dk
