@@ -152,4 +152,12 @@ std::vector<std::unique_ptr<Backend>> all_backends() {
   return backends;
 }
 
+void on_every_backend(const std::function<void(Rig&)>& body) {
+  for (const std::unique_ptr<Backend>& backend : all_backends()) {
+    INFO(backend->name());
+    Rig rig(*backend);
+    body(rig);
+  }
+}
+
 }  // namespace dk::test

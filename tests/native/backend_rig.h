@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -89,5 +90,8 @@ class Rig {
 
 // The reference, then every usable device.
 std::vector<std::unique_ptr<Backend>> all_backends();
+
+// body(rig) on each of them, in f32.
+void on_every_backend(const std::function<void(Rig&)>& body);
 
 }  // namespace dk::test

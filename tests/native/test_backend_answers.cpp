@@ -7,21 +7,12 @@
 #include "backend_rig.h"
 #include "core/status.h"
 #include "doctest/doctest.h"
+#include "math/dropout.h"
 
 namespace dk::test {
 namespace {
 
 using Values = std::vector<float>;
-
-// body(rig) on the reference and on every usable device.
-template <class Body>
-void on_every_backend(Body body) {
-  for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    INFO(backend->name());
-    Rig rig(*backend);
-    body(rig);
-  }
-}
 
 struct Pooled {
   Values out, dsrc;
@@ -55,15 +46,16 @@ Values convolve(Rig& rig, const ConvDesc& desc, const Values& input, const Value
   return rig.values(dst);
 }
 
-ConvDesc conv_desc(const ConvWeightShape& weights, int h, int w, int stride, int padding) {
+ConvDesc conv_desc(const ConvWeightShape& weights, int h, int w, int stride, int padding, int dilation = 1) {
   ConvDesc d;
   d.weights = weights;
   d.ih = h;
   d.iw = w;
   d.stride_x = d.stride_y = stride;
   d.padding = padding;
-  d.oh = (h + 2 * padding - weights.size) / stride + 1;
-  d.ow = (w + 2 * padding - weights.size) / stride + 1;
+  d.dilation = dilation;
+  d.oh = (h + 2 * padding - (weights.size - 1) * dilation - 1) / stride + 1;
+  d.ow = (w + 2 * padding - (weights.size - 1) * dilation - 1) / stride + 1;
   d.src_buffer_c = weights.ic;
   d.dst_buffer_c = weights.oc;
   return d;
@@ -119,11 +111,75 @@ TEST_SUITE("backend answers") {
     });
   }
 
+  TEST_CASE("dilation spreads the kernel in both directions") {
+    on_every_backend([](Rig& rig) {
+      Values input(25);
+      std::iota(input.begin(), input.end(), 0.0f);
+      const Values kernel = {1, 0, 10, 0, 0, 0, 100, 0, 1000};
+      CHECK(convolve(rig, conv_desc({1, 1, 3, 1}, 5, 5, 1, 0, 2), input, kernel, {0}) == Values{0 + 40 + 2000 + 24000});
+      CHECK(convolve(rig, conv_desc({1, 1, 2, 1}, 5, 5, 2, 0, 3), input, {1, 10, 100, 1000}, {0}) ==
+            Values{0 + 30 + 1500 + 18000});
+    });
+  }
+
   TEST_CASE("groups see their own channels; weights are [out][in of the group][row][column]") {
     on_every_backend([](Rig& rig) {
       const Values input = {1, 10, 100, 1000};  // four channels of one place
       CHECK(convolve(rig, conv_desc({4, 2, 1, 2}, 1, 1, 1, 0), input, {1, 2, 3, 4}, {0, 0}) == Values{21, 4300});
       CHECK(convolve(rig, conv_desc({4, 1, 1, 1}, 1, 1, 1, 0), input, {1, 2, 3, 4}, {0}) == Values{4321});
+    });
+  }
+
+  TEST_CASE("a fused convolution is convolution, bias, activation, residual") {
+    on_every_backend([](Rig& rig) {
+      Backend& backend = rig.backend();
+      ConvDesc desc = conv_desc({5, 7, 3, 1}, 6, 8, 1, 1);
+      float* weights = static_cast<float*>(rig.memory(backend.conv_weight_floats(desc.weights) * 4));
+      backend.pack_conv_weights(desc.weights, rig.draw(desc.weights.count()).data(), weights);
+      const Tensor src = rig.tensor({1, 5, 6, 8}), residual = rig.tensor({1, 7, 6, 8});
+      const Tensor plain = rig.tensor({1, 7, 6, 8}), fused = rig.tensor({1, 7, 6, 8});
+      const float* bias = rig.channels(7);
+      const auto run = [&](const float* with_bias, const Tensor& out) {
+        const std::unique_ptr<ConvPlan> plan = backend.make_conv(desc);
+        plan->weights_changed(weights);
+        void* workspace = rig.memory(plan->workspace_bytes());
+        plan->forward(src, weights, with_bias, desc.fused_residual ? &residual : nullptr, out, workspace);
+      };
+      run(nullptr, plain);
+      backend.bias_activation(plain, bias, Activation::mish, &residual, plain);
+      desc.fused_activation = Activation::mish;
+      desc.fused_residual = true;
+      desc.residual_buffer_c = 7;
+      run(bias, fused);
+      CHECK(relative_error(rig.values(fused), rig.values(plain)) < 2e-6);
+    });
+  }
+
+  TEST_CASE("copies scale, and place channels where they are told") {
+    on_every_backend([](Rig& rig) {
+      const Tensor src = rig.with_values({1, 3, 1, 2}, {1, 2, 3, 4, 5, 6}), same = rig.tensor({1, 3, 1, 2});
+      rig.backend().copy(src, same, -0.5f, false);
+      CHECK(rig.values(same) == Values{-0.5f, -1, -1.5f, -2, -2.5f, -3});
+      const Tensor dst = rig.with_values({1, 4, 1, 2}, {10, 10, 20, 20, 30, 30, 40, 40});
+      rig.backend().copy_channels(src, 1, dst, 2, 2, false);
+      CHECK(rig.values(dst) == Values{10, 10, 20, 20, 3, 4, 5, 6});
+      rig.backend().copy_channels(src, 0, dst, 1, 1, true);
+      CHECK(rig.values(dst) == Values{10, 10, 21, 22, 3, 4, 5, 6});
+    });
+  }
+
+  TEST_CASE("products") {
+    on_every_backend([](Rig& rig) {
+      const Tensor a = rig.with_values({1, 2, 1, 2}, {1, 2, 3, 4}), b = rig.with_values({1, 2, 1, 2}, {5, 6, 7, 8});
+      const Tensor scalar = rig.with_values({1, 2, 1, 1}, {10, 100}), out = rig.tensor({1, 2, 1, 2});
+      rig.backend().multiply(a, b, out, false);
+      CHECK(rig.values(out) == Values{5, 12, 21, 32});
+      rig.backend().multiply(a, scalar, out, false);
+      CHECK(rig.values(out) == Values{10, 20, 300, 400});
+      rig.backend().multiply_reduce(a, b, scalar, false);
+      CHECK(rig.values(scalar) == Values{17, 53});
+      rig.backend().global_average_pool(b, scalar);
+      CHECK(rig.values(scalar) == Values{5.5f, 7.5f});
     });
   }
 
@@ -252,6 +308,18 @@ TEST_SUITE("backend answers") {
       CHECK(rig.values(a) != rig.values(b));
       rig.backend().dropout(ones, 0.2f, 5, 100, 8, b, false);
       CHECK(rig.values(a) != rig.values(b));
+    });
+  }
+
+  TEST_CASE("the dropout mask goes by the element's place in NCHW order") {
+    on_every_backend([](Rig& rig) {
+      const Tensor src = rig.tensor({2, 21, 3, 5}, {16, 0}, 1, 2), dst = rig.tensor({2, 21, 3, 5});
+      rig.backend().dropout(src, 0.5f, 5, 100, 7, dst, false);
+      const Values in = rig.values(src), out = rig.values(dst);
+      int wrong = 0;
+      for (size_t i = 0; i < in.size(); ++i)
+        wrong += out[i] != (dropout_keeps(dropout_block(5, 100, 7, i / 4).v[i % 4], 0.5f) ? 2 * in[i] : 0);
+      CHECK(wrong == 0);
     });
   }
 

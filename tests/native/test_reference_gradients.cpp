@@ -155,10 +155,13 @@ void check_bias_activation(Activation activation) {
   INFO(activation_name(activation));
   const Shape shape{2, 3, 5, 4};
   Fixture f;
-  const Values start = away_from_kinks(f.rig.draw(2 * 3 * 5 * 4, -7, 7));
+  const Values biases = {0.5f, -1.25f, 2.0f};
+  Values start = away_from_kinks(f.rig.draw(2 * 3 * 5 * 4, -7, 7));
+  for (size_t i = 0; i < start.size(); ++i) start[i] -= biases[i / 20 % 3];
   const Tensor x = f.rig.with_values(shape, start), y = f.rig.tensor(shape);
   const Tensor delta = f.rig.tensor(shape), dx = f.rig.tensor(shape);
-  float* bias = f.rig.channels(3, 0, 0);
+  float* bias = f.rig.channels(3);
+  f.backend->upload(bias, biases.data(), 3 * 4);
   float* dbias = f.rig.channels(3, 0, 0);
   const Values r = f.rig.values(delta);
   const auto loss = [&] {
@@ -170,11 +173,11 @@ void check_bias_activation(Activation activation) {
     return loss();
   });
   f.rig.set(x, start);
-  const Values expected_bias = differences(Values(3), 0.02, [&](const Values& values) {
+  const Values expected_bias = differences(biases, 0.02, [&](const Values& values) {
     f.backend->upload(bias, values.data(), 3 * 4);
     return loss();
   });
-  f.backend->zero(bias, 3 * 4);
+  f.backend->upload(bias, biases.data(), 3 * 4);
   f.backend->bias_activation_backward(delta, x, bias, activation, dbias, dx);
   CHECK(relative_error(f.rig.values(dx), expected) < 1e-3);
   CHECK(relative_error(f.rig.read(dbias, 3), expected_bias) < 1e-3);

@@ -1,5 +1,5 @@
-// The narrow networks tests/golden/{tiny,v4}, trained ten iterations on every back end, against two origins: what PyTorch gives in
-// double (gradients of every tensor, losses; tests/reference/README.md) and what upstream's corrected f32 code gives (weights).
+// The narrow networks tests/golden/{tiny,v4}, trained ten iterations on every back end, against two origins: what PyTorch gives
+// in double (gradients of every tensor, losses; tests/reference/README.md) and what upstream's corrected f32 code gives (weights).
 #include <cmath>
 #include <fstream>
 #include <map>
