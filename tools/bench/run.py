@@ -22,9 +22,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import cv2
+
 from darknet_bridge import recipes
-from darknet_bridge.formats import write_cfg
+from darknet_bridge.formats import write_bytes, write_cfg
 from darknet_bridge.program import find_program
+from darknet_bridge.samples import render_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.*"
@@ -41,13 +44,15 @@ class Case:
     batch: int
     precision: str
     steps: int
-    gflop: float
+    image: Path | None = None  # detection from a file's bytes to boxes; the peer has no such case
+    gflop: float = 0.0
     ours: list[float] = field(default_factory=list)
     peer: list[float] = field(default_factory=list)
     note: str = ""
 
     def ours_command(self, cfg: Path, threads: int) -> list[str]:
         command = [str(find_program()), "bench", self.what, str(cfg), "-batch", str(self.batch), "-steps", str(self.steps)]
+        command += ["-image", str(self.image)] if self.image else []
         return [*command, "-precision", self.precision, "-threads", str(threads), "-json"]
 
     def peer_command(self, cfg: Path, threads: int) -> list[str]:
@@ -95,16 +100,15 @@ def machine() -> dict[str, Any]:
 
 
 def make_cases(folder: Path, steps: int, models: Iterable[str]) -> list[Case]:
-    """Writes the cfgs, 80 classes at 416, and lists what is measured."""
+    """Writes the cfgs, 80 classes at 416, and a picture, and lists what is measured."""
+    photo = folder / "640x480.jpg"
+    write_bytes(photo, cv2.imencode(".jpg", render_picture(640, 1)[0][:480])[1].tobytes())
     cases = []
     for model in models:
-        cfg = folder / f"{model}.cfg"
-        write_cfg(cfg, recipes.get_recipe(model).build(recipes.RecipeOptions(classes=80, width=416, height=416)))
-        gflop = float(run_json([str(find_program()), "inspect", str(cfg), "-json"])["bflops"])
-        for precision in ("f32", "bf16"):
-            # The gradient of the first layer's input is not needed; it is too small a share to count.
-            cases.append(Case("step", model, MODELS[model], precision, steps, 3 * gflop * MODELS[model]))
-        cases.append(Case("detect", model, 1, "f32", 4 * steps, gflop))
+        options = recipes.RecipeOptions(classes=80, width=416, height=416)
+        write_cfg(folder / f"{model}.cfg", recipes.get_recipe(model).build(options))
+        cases += [Case("step", model, MODELS[model], precision, steps) for precision in ("f32", "bf16")]
+        cases += [Case("detect", model, 1, "f32", 4 * steps), Case("detect", model, 1, "f32", 4 * steps, photo)]
     return cases
 
 
@@ -114,8 +118,10 @@ def measure(cases: list[Case], folder: Path, rounds: int, threads: int, with_tor
             cfg = folder / f"{case.model}.cfg"
             print(f"round {turn + 1}/{rounds}: {case.what} {case.model} {case.precision}", flush=True)
             try:
-                case.ours += run_json(case.ours_command(cfg, threads))["seconds"]
-                if with_torch:
+                result = run_json(case.ours_command(cfg, threads))
+                case.ours += result["seconds"]
+                case.gflop = float(result["gflop"])
+                if with_torch and case.image is None:
                     case.peer += run_json(case.peer_command(cfg, threads))["seconds"]
             except RuntimeError as error:
                 case.note = str(error)
@@ -137,7 +143,13 @@ def table(cases: list[Case], peaks: dict[str, float]) -> str:
         speed = case.gflop / ours
         peak = peaks.get(f"gflops_{case.precision}")
         share = f"{speed / peak:.0%}" if peak else ""
-        what = "training step" if case.what == "step" else "detection, network only"
+        what = (
+            "training step"
+            if case.what == "step"
+            else "detection, 640x480 JPEG to boxes"
+            if case.image
+            else "detection, network only"
+        )
         cells = f"{what}, {case.model} | {case.batch} | {case.precision} | {ours * 1e3:.1f} | {peer} | {speed:.0f} | {share}"
         lines.append(f"| {cells} |")
     return "\n".join(lines) + "\n"
@@ -189,7 +201,12 @@ def main() -> int:
     micro = {} if args.no_micro else native_benches()
     text = report(cases, about, peaks, micro)
     (args.out / "table.md").write_text(text)
-    results = {"machine": about, "peaks": peaks, "cases": [vars(case) for case in cases], "micro": micro}
+    results = {
+        "machine": about,
+        "peaks": peaks,
+        "cases": [{**vars(case), "image": str(case.image or "")} for case in cases],
+        "micro": micro,
+    }
     (args.out / "results.json").write_text(json.dumps(results, indent=1))
     print("\n" + text + f"\nalso in {args.out}")
     return 1 if any(case.note for case in cases) else 0
