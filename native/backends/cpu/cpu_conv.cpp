@@ -77,6 +77,8 @@ class OneDnnConv final : public ConvPlan {
  public:
   OneDnnConv(const Context& context, OneDnn& dnn, const ConvDesc& desc);
 
+  std::vector<std::string> implementations() const;
+
   int64_t workspace_bytes() const override { return workspace_bytes_; }
   int64_t private_bytes() const override {
     return static_cast<int64_t>(forward_copy_.size() + zero_bias_.size() * sizeof(float));
@@ -198,6 +200,17 @@ OneDnnConv::OneDnnConv(const Context& context, OneDnn& dnn, const ConvDesc& desc
     }
   });
   plan_workspace();
+}
+
+std::vector<std::string> OneDnnConv::implementations() const {
+  std::vector<std::string> names{forward_desc_.impl_info_str()};
+  if (!d_.training) return names;
+  if (!d_.src_planar) {
+    names.emplace_back(data_.made.impl_info_str());
+    names.emplace_back(data_part_.made.impl_info_str());
+  }
+  names.emplace_back(weights_desc_.impl_info_str());
+  return names;
 }
 
 memory::desc OneDnnConv::blocked(int n, int c, int h, int w) const {
@@ -440,6 +453,10 @@ void OneDnnConv::backward_weights(const Tensor& src, const Tensor& ddst, float* 
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, OneDnn& dnn, const ConvDesc& desc) {
   return std::make_unique<OneDnnConv>(context, dnn, desc);
+}
+
+std::vector<std::string> conv_implementations(const ConvPlan& plan) {
+  return dynamic_cast<const OneDnnConv&>(plan).implementations();
 }
 
 }  // namespace dk::cpu

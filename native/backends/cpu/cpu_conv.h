@@ -3,6 +3,8 @@
 
 #include <dnnl.hpp>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "cpu/cpu_view.h"
@@ -16,5 +18,8 @@ struct OneDnn {
 };
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, OneDnn& dnn, const ConvDesc& desc);
+
+// oneDNN's names of what a plan of make_conv_plan runs: forward, then (training) both ways backward to data, then to weights.
+std::vector<std::string> conv_implementations(const ConvPlan& plan);
 
 }  // namespace dk::cpu

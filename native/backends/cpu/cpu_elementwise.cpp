@@ -216,7 +216,7 @@ void average_towards(const Context& context, float* ema, const float* w, int64_t
 }
 
 void add_floats(const Context& context, const float* src, float* dst, int64_t count) {
-  DK_ASSERT(count % kMaxBlock == 0);
+  DK_ASSERT(count % context.block() == 0);
   for_each_part(context, count, [&](int64_t first, int64_t part) {
     context.kernels->copy[0][0](src + first, dst + first, part / context.block(), 1.0f, true);
   });

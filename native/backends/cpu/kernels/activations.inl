@@ -1,9 +1,10 @@
 // Activations and their slopes for a vector of inputs; the formulas of math/activation.h in forms without branches and with
 // one exponential and one reciprocal each. Included inside the namespace of an instruction set.
 
-// e^x to about one unit in the last place: x = n ln 2 + r, a polynomial of degree 6 in r (minimax of the relative error on
-// |r| <= ln(2)/2, 3e-9), times 2^n.
+// e^x to about one unit in the last place, for x below 88: x = n ln 2 + r, a polynomial of degree 6 in r (minimax of the
+// relative error on |r| <= ln(2)/2, 3e-9), times 2^n. Below -104 the result is 0.
 inline Vf exponential(Vf x) {
+  x = max(set1(-104.0f), x);
   const Vf n = round(x * set1(1.44269504088896341f));
   Vf r = fnma(n, set1(0.693145751953125f), x);
   r = fnma(n, set1(1.42860682030941723e-6f), r);
@@ -22,12 +23,13 @@ inline Vf sigmoid(Vf x) { return reciprocal(set1(1.0f) + exponential(min(set1(87
 inline Vf mish(Vf x) {
   const Vf t = exponential(min(set1(20.0f), x));
   const Vf n = t * (t + set1(2.0f));
-  return x * n * reciprocal(n + set1(2.0f));
+  return x * (n * reciprocal(n + set1(2.0f)));
 }
 
 // w + x (1 - w^2) sigmoid(x) with w = n / (n + 2): 1 - w^2 = 4 (1 + t)^2 / (n + 2)^2 and sigmoid(x) = t / (1 + t).
 inline Vf mish_slope(Vf x) {
-  const Vf t = exponential(min(set1(20.0f), x));
+  x = min(set1(20.0f), x);
+  const Vf t = exponential(x);
   const Vf n = t * (t + set1(2.0f));
   const Vf d = reciprocal(n + set1(2.0f));
   const Vf rest = fma(t, t, t) * d * set1(4.0f);
