@@ -66,9 +66,7 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
                       planned_network(def, backend, {false, request.dtype, 1}, def.net.width, def.net.height);
   }
   plan.checkpoint = host_weights;
-  const int64_t image_floats = static_cast<int64_t>(def.net.channels) * request.width * request.height;
-  // Mini-batches waiting and the one in use; per thread one image being made and one decoded.
-  plan.loader = request.cache_bytes + 4 * image_floats * mini_batch * (request.prefetched + 1) + request.loader_threads * 8 * image_floats;
+  if (request.loader_bytes) plan.loader = request.loader_bytes(mini_batch);
   return plan;
 }
 

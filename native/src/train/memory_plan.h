@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "backend/backend.h"
@@ -13,9 +14,7 @@ struct MemoryRequest {
   DType dtype = DType::f32;
   int width = 0, height = 0;  // the largest size trained at
   bool evaluate = false;      // a second network for mAP exists
-  int64_t cache_bytes = 0;    // decoded images kept by the loader
-  int prefetched = 2;         // mini-batches waiting
-  int loader_threads = 1;
+  std::function<int64_t(int mini_batch)> loader_bytes;
 };
 
 struct MemoryPlan {
