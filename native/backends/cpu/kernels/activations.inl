@@ -1,9 +1,14 @@
 // Activations and their slopes for a vector of inputs; the formulas of math/activation.h in forms without branches and with
 // one exponential and one reciprocal each. Included inside the namespace of an instruction set.
 
-// e^x to about one unit in the last place, for x below 88: x = n ln 2 + r, a polynomial of degree 6 in r (minimax of the
-// relative error on |r| <= ln(2)/2, 3e-9), times 2^n. Below -104 the result is 0.
-inline Vf exponential(Vf x) {
+// Exact: to rounding of f32. Rough: relative error below 1.5e-4, a tenth of half a step of bf16, for values that will be
+// rounded to bf16 at once; only where nothing is taken away from a rough result.
+struct Exact {};
+struct Rough {};
+
+// Below -104 the result is 0; x must stay below 88. x = n ln 2 + r, a polynomial in r times 2^n; both polynomials are minimax
+// of the relative error on |r| <= ln(2)/2 (3e-9 and 7.5e-5).
+inline Vf exponential(Vf x, Exact = {}) {
   x = max(set1(-104.0f), x);
   const Vf n = round(x * set1(1.44269504088896341f));
   Vf r = fnma(n, set1(0.693145751953125f), x);
@@ -17,21 +22,39 @@ inline Vf exponential(Vf x) {
   return scale_by_power(p, n);
 }
 
-inline Vf sigmoid(Vf x) { return reciprocal(set1(1.0f) + exponential(min(set1(87.0f), zero() - x))); }
+inline Vf exponential(Vf x, Rough) {
+  x = max(set1(-104.0f), x);
+  const Vf n = round(x * set1(1.44269504088896341f));
+  const Vf r = fnma(n, set1(0.693147180559945f), x);
+  Vf p = fma(set1(1.656682252e-01f), r, set1(5.049642678e-01f));
+  p = fma(p, r, set1(1.000164252f));
+  p = fma(p, r, set1(9.999280449e-01f));
+  return scale_by_power(p, n);
+}
+
+inline Vf inverse(Vf x, Exact = {}) { return reciprocal(x); }
+inline Vf inverse(Vf x, Rough) { return rough_reciprocal(x); }
+
+template <class Precision = Exact>
+inline Vf sigmoid(Vf x) {
+  return inverse(set1(1.0f) + exponential(min(set1(87.0f), zero() - x), Precision()), Precision());
+}
 
 // Mish from t = e^x: tanh(ln(1 + t)) = n / (n + 2) with n = t (t + 2). Beyond 20 the quotient is 1 in float.
+template <class Precision>
 inline Vf mish(Vf x) {
-  const Vf t = exponential(min(set1(20.0f), x));
+  const Vf t = exponential(min(set1(20.0f), x), Precision());
   const Vf n = t * (t + set1(2.0f));
-  return x * (n * reciprocal(n + set1(2.0f)));
+  return x * (n * inverse(n + set1(2.0f), Precision()));
 }
 
 // w + x (1 - w^2) sigmoid(x) with w = n / (n + 2): 1 - w^2 = 4 (1 + t)^2 / (n + 2)^2 and sigmoid(x) = t / (1 + t).
+template <class Precision>
 inline Vf mish_slope(Vf x) {
   x = min(set1(20.0f), x);
-  const Vf t = exponential(x);
+  const Vf t = exponential(x, Precision());
   const Vf n = t * (t + set1(2.0f));
-  const Vf d = reciprocal(n + set1(2.0f));
+  const Vf d = inverse(n + set1(2.0f), Precision());
   const Vf rest = fma(t, t, t) * d * set1(4.0f);
   return d * fma(x, rest, n);
 }
@@ -43,15 +66,15 @@ inline Vf hyperbolic_tangent(Vf u) {
 
 inline Vf gelu_inner(Vf x) { return x * fma(set1(0.035677f) * x, x, set1(0.797885f)); }
 
-template <Activation A>
+template <Activation A, class Precision = Exact>
 inline Vf activate(Vf x) {
   const Vf one = set1(1.0f), none = zero();
   if constexpr (A == Activation::leaky) return select(greater(x, none), x, x * set1(0.1f));
-  if constexpr (A == Activation::logistic) return sigmoid(x);
+  if constexpr (A == Activation::logistic) return sigmoid<Precision>(x);
   if constexpr (A == Activation::relu) return select(greater(x, none), x, none);
   if constexpr (A == Activation::relu6) return min(set1(6.0f), max(none, x));
-  if constexpr (A == Activation::mish) return mish(x);
-  if constexpr (A == Activation::swish) return x * sigmoid(x);
+  if constexpr (A == Activation::mish) return mish<Precision>(x);
+  if constexpr (A == Activation::swish) return x * sigmoid<Precision>(x);
   if constexpr (A == Activation::hard_mish) {
     return select(greater(x, none), x, select(greater(x, set1(-2.0f)), fma(x * set1(0.5f), x, x), none));
   }
@@ -68,7 +91,7 @@ inline Vf activate(Vf x) {
   return x;
 }
 
-template <Activation A>
+template <Activation A, class Precision = Exact>
 inline Vf slope(Vf x) {
   const Vf one = set1(1.0f), none = zero();
   if constexpr (A == Activation::leaky) return select(greater(x, none), one, set1(0.1f));
@@ -78,9 +101,9 @@ inline Vf slope(Vf x) {
   }
   if constexpr (A == Activation::relu) return select(greater(x, none), one, none);
   if constexpr (A == Activation::relu6) return select(greater(x, none), select(greater(set1(6.0f), x), one, none), none);
-  if constexpr (A == Activation::mish) return mish_slope(x);
+  if constexpr (A == Activation::mish) return mish_slope<Precision>(x);
   if constexpr (A == Activation::swish) {
-    const Vf s = sigmoid(x), y = x * s;
+    const Vf s = sigmoid<Precision>(x), y = x * s;
     return fma(s, one - y, y);
   }
   if constexpr (A == Activation::hard_mish) {

@@ -3,6 +3,15 @@
 
 constexpr int64_t kShortRun = 256;
 
+template <class T>
+struct PrecisionOf {
+  using Type = Rough;
+};
+template <>
+struct PrecisionOf<float> {
+  using Type = Exact;
+};
+
 // Mean and squared differences about a shift near the data (the mean of a few samples): large means lose no digits.
 template <class T>
 void statistics(const void* data, int64_t count, double* mean, double* m2) {
@@ -50,7 +59,7 @@ void apply_run(const ApplyArgs& a) {
   const Vf mean = load(a.mean), scale = load(a.scale), shift = load(a.shift);
   const Vf mask = load(reinterpret_cast<const float*>(a.mask));
   for (int64_t i = 0; i < a.count; ++i) {
-    Vf y = activate<A>(fma(load(x + i * kLanes) - mean, scale, shift));
+    Vf y = activate<A, typename PrecisionOf<T>::Type>(fma(load(x + i * kLanes) - mean, scale, shift));
     if constexpr (A == Activation::logistic) y = lane_and(y, mask);  // the one with f(0) != 0
     if constexpr (Residual) y = y + load(residual + i * kLanes);
     if constexpr (Stream)
@@ -78,7 +87,7 @@ void slope_reduce(const SlopeArgs& a) {
     Vf sum_g[2] = {zero(), zero()}, sum_gx[2] = {zero(), zero()};
     const auto add = [&](int64_t i, int j) {
       const Vf d = load(x + i * kLanes) - mean;
-      const Vf g = load(dout + i * kLanes) * slope<A>(fma(d, scale, shift));
+      const Vf g = load(dout + i * kLanes) * slope<A, typename PrecisionOf<T>::Type>(fma(d, scale, shift));
       sum_g[j] = sum_g[j] + g;
       sum_gx[j] = fma(g, d, sum_gx[j]);
     };
@@ -102,7 +111,7 @@ void slope_apply_run(const SlopeArgs& a) {
   const Vf gain = load(a.gain), tilt = load(a.tilt), offset = load(a.offset);
   for (int64_t i = 0; i < a.count; ++i) {
     const Vf d = load(x + i * kLanes) - mean;
-    const Vf g = load(dout + i * kLanes) * slope<A>(fma(d, scale, shift));
+    const Vf g = load(dout + i * kLanes) * slope<A, typename PrecisionOf<T>::Type>(fma(d, scale, shift));
     const Vf y = fma(g, gain, fnma(d, tilt, zero() - offset));
     if constexpr (Stream)
       stream(dx + i * kLanes, y);
@@ -129,7 +138,7 @@ void bias_slope(const SlopeArgs& a) {
     const int64_t end = first + kShortRun < a.count ? first + kShortRun : a.count;
     Vf sum = zero();
     for (int64_t i = first; i < end; ++i) {
-      const Vf g = load(dout + i * kLanes) * slope<A>(load(x + i * kLanes) + shift);
+      const Vf g = load(dout + i * kLanes) * slope<A, typename PrecisionOf<T>::Type>(load(x + i * kLanes) + shift);
       sum = sum + g;
       store(dx + i * kLanes, g);
     }

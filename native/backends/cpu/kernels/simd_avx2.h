@@ -47,6 +47,7 @@ inline Vf scale_by_power(Vf p, Vf n) {
   return {_mm256_mul_ps(_mm256_mul_ps(p.v, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second))};
 }
 inline Vf reciprocal(Vf a) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), a.v)}; }
+inline Vf rough_reciprocal(Vf a) { return reciprocal(a); }
 
 inline Mask greater(Vf a, Vf b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
 inline Mask greater_equal(Vf a, Vf b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)}; }

@@ -55,6 +55,7 @@ inline Vf reciprocal(Vf a) {
   const __m512 estimate = _mm512_rcp14_ps(a.v);
   return {_mm512_fmadd_ps(estimate, _mm512_fnmadd_ps(a.v, estimate, _mm512_set1_ps(1.0f)), estimate)};
 }
+inline Vf rough_reciprocal(Vf a) { return {_mm512_rcp14_ps(a.v)}; }
 
 inline Mask greater(Vf a, Vf b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
 inline Mask greater_equal(Vf a, Vf b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)}; }
