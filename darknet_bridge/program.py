@@ -22,7 +22,7 @@ def native_folders() -> list[Path]:
     chosen = os.environ.get(_VARIABLE)
     if chosen:
         return [Path(chosen)]
-    return [_PACKAGE / "_native", _PACKAGE.parent / "build"]
+    return [_PACKAGE / "_native", _PACKAGE.parent / "build" / "release", _PACKAGE.parent / "build"]
 
 
 def find_program() -> Path:

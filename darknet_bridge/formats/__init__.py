@@ -6,7 +6,7 @@ full disk leaves the old content. Specification: docs/formats.md.
 
 from .atomic import atomic_file, write_bytes
 from .cfg import Cfg, CfgEntry, CfgSection, format_cfg, parse_cfg, read_cfg, write_cfg
-from .data_file import DataFile, read_data_file, write_data_file
+from .data_file import DataFile, read_data_file, resolve_path, write_data_file
 from .image_list import read_image_list, write_image_list
 from .labels import Label, LabelProblem, label_path, parse_labels, read_labels, write_labels
 from .names import read_names, write_names
@@ -36,6 +36,7 @@ __all__ = [
     "read_labels",
     "read_names",
     "read_weights_header",
+    "resolve_path",
     "write_bytes",
     "write_cfg",
     "write_data_file",

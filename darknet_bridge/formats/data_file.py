@@ -49,14 +49,18 @@ class DataFile:
         return int(text)
 
     def resolve(self, key: str) -> str:
-        """The path of a key: as it stands when it exists from the working directory, else from the file's folder."""
-        value = self.require(key)
-        beside = Path(self.file).parent / value
-        return value if Path(value).exists() or not beside.exists() else str(beside)
+        """The path of a key, found as resolve_path says."""
+        return resolve_path(self.require(key), self.file)
+
+
+def resolve_path(path: str, base_file: str) -> str:
+    """A path out of base_file: as it stands when it exists from the working directory; else beside that file if it is there."""
+    beside = Path(base_file).parent / path
+    return path if Path(path).exists() or not beside.exists() else str(beside)
 
 
 def read_data_file(path: StrPath) -> DataFile:
-    """Raises FormatError naming file and line. An unknown key is an error; of a repeated one the first counts."""
+    """Raises FormatError naming file and line. Of a repeated key the first counts; unknown ones are kept, as upstream does."""
     file = os.fsdecode(path)
     values: dict[str, str] = {}
     for number, line in enumerate(split_lines(read_regular_file(file, _MAX_BYTES, "a .data file"), file), 1):
@@ -68,8 +72,6 @@ def read_data_file(path: StrPath) -> DataFile:
             raise FormatError(f"'{excerpt(text)}' is not key = value", file, number)
         if not value:
             raise FormatError(f"key '{excerpt(key)}' has no value", file, number)
-        if key not in _KNOWN_KEYS:
-            raise FormatError(f"key '{excerpt(key)}' is not known; known: {', '.join(_KNOWN_KEYS)}", file, number)
         values.setdefault(key, value)
     if not values:
         raise FormatError("no key = value in the file", file)

@@ -17,7 +17,7 @@ from .atomic import StrPath, write_bytes
 from .text import excerpt, read_regular_file, split_lines
 
 MAX_BYTES = 16 << 20
-MAX_BOXES = 200_000
+MAX_BOXES = 100_000
 
 # The first occurrence of each is replaced, in this order.
 _FOLDERS = (

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import DarknetError, FormatError, UnsupportedError, shown
 from ..formats.atomic import StrPath, write_bytes
+from ..formats.text import open_regular
 from ..formats.weights_header import read_weights_header
 from ..formats.weights_layout import check_finite, cut_weights
 from .download import Progress, download, file_sha256
@@ -130,8 +131,9 @@ def verify(path: StrPath, entry: Pretrained) -> str:
 
 
 def identify(path: StrPath) -> Pretrained | None:
-    """The catalogue's entry of exactly that size, whatever the file is called; None for another file."""
-    size = Path(path).stat().st_size
+    """The catalogue's entry of exactly that size, whatever the file is called; None for another file. Raises FormatError."""
+    with open_regular(os.fsdecode(path)) as file:
+        size = os.fstat(file.fileno()).st_size
     return next((entry for entry in CATALOGUE if entry.size == size), None)
 
 

@@ -34,8 +34,9 @@ _BLOCK = 1 << 16
 class TrainOptions:
     """What goes onto the command line. None leaves the program's own choice.
 
-    weights: start weights; resume: go on from the newest good checkpoint of the run; subdivisions "auto": the largest
-    mini-batch that fits; steps: instead of the cfg's max_batches; extra: further arguments as they are.
+    weights: start weights. resume: go on from the newest good checkpoint of the run. subdivisions "auto": the largest
+    mini-batch that fits into memory_mb (default: what is free). steps: instead of the cfg's max_batches. extra: further
+    arguments as they are.
     """
 
     weights: StrPath | None = None
@@ -48,7 +49,7 @@ class TrainOptions:
     seed: int | None = None
     deterministic: bool = False
     subdivisions: str | int | None = None
-    memory: str | None = None
+    memory_mb: int | None = None
     steps: int | None = None
     extra: tuple[str, ...] = ()
 
@@ -63,7 +64,7 @@ class TrainOptions:
             "-precision": self.precision,
             "-seed": self.seed,
             "-subdivisions": self.subdivisions,
-            "-memory": self.memory,
+            "-memory": self.memory_mb,
             "-steps": self.steps,
         }
         for name, value in values.items():

@@ -309,7 +309,7 @@ def _done(f: _Fields) -> Done:
         map=f.optional_number("map"),
         best=f.optional_number("best"),
         seconds=f.number("seconds"),
-        weights=f.optional_text("weights"),
+        weights=f.optional_text("weights") or None,
         reason=f.text("reason"),
         time=f.time,
     )

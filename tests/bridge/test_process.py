@@ -50,9 +50,9 @@ def test_a_whole_training(run: RunDir) -> None:
 
 
 def test_options_become_arguments() -> None:
-    everything = TrainOptions(None, True, True, False, "cpu", 2, "bf16", 1, True, 4, "8G", 100)
+    everything = TrainOptions(None, True, True, False, "cpu", 2, "bf16", 1, True, 4, 8000, 100)
     assert " ".join(everything.arguments()) == (
-        "-resume -clear -deterministic -device cpu -threads 2 -precision bf16 -seed 1 -subdivisions 4 -memory 8G -steps 100"
+        "-resume -clear -deterministic -device cpu -threads 2 -precision bf16 -seed 1 -subdivisions 4 -memory 8000 -steps 100"
     )
     assert TrainOptions().arguments() == ["-map"]
 
