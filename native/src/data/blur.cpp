@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/status.h"
 #include "data/render.h"
 
 namespace dk {
@@ -9,7 +10,18 @@ namespace {
 
 constexpr int kBackgroundBlur = 17;
 
+// OpenCV rounds the weights of small filters to these 256ths (its getGaussianKernel with sigma 0); outermost first.
+constexpr float kSmall3[] = {64, 128}, kSmall5[] = {16, 64, 96}, kSmall7[] = {8, 28, 56, 72}, kSmall9[] = {4, 13, 30, 51, 60};
+
+std::vector<float> small_weights(int size) {
+  const float* const half = size == 3 ? kSmall3 : size == 5 ? kSmall5 : size == 7 ? kSmall7 : kSmall9;
+  std::vector<float> weights;
+  for (int i = 0; i < size; ++i) weights.push_back(half[std::min(i, size - 1 - i)] / 256.0f);
+  return weights;
+}
+
 std::vector<float> gaussian_weights(int size) {
+  if (size <= 9) return small_weights(size);
   const float sigma = 0.3f * (static_cast<float>(size - 1) * 0.5f - 1.0f) + 0.8f;
   std::vector<float> weights;
   float sum = 0;
@@ -72,6 +84,7 @@ PixelBox pixels_of(const LabelBox& box, int w, int h) {
 }  // namespace
 
 void blur_image(const ImageF& image, int size, ImageF& out) {
+  DK_ASSERT(size >= 3 && size % 2 == 1);
   const std::vector<float> weights = gaussian_weights(size);
   ImageF rows = image;
   blur_rows(image, weights, rows);

@@ -35,7 +35,8 @@ struct RenderScratch {
 // out: [channels, net_h, net_w], 0..1, channels as the source has.
 void render_patch(const PixelPatch& patch, const SourceImage& source, int net_w, int net_h, float* out, RenderScratch& scratch);
 
-// Gaussian blur as OpenCV's GaussianBlur(size, sigma 0): odd size, sigma from the size, border mirrored without its last pixel.
+// Gaussian blur as OpenCV's GaussianBlur(size, sigma 0): odd size from 3, sigma from the size, border mirrored without its last
+// pixel.
 void blur_image(const ImageF& image, int size, ImageF& out);
 
 // The blur key (darknet.md 5.6): 1 = a 17 x 17 blur of everything but the boxes; else a blur of that size, less where the
