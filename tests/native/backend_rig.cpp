@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "backend/registry.h"
+#include "cpu/cpu_backend.h"
 #include "doctest/doctest.h"
 #include "math/philox.h"
 #include "reference/reference_backend.h"
@@ -149,12 +150,13 @@ std::vector<std::unique_ptr<Backend>> all_backends() {
   backends.push_back(make_reference_backend());
   for (const DeviceInfo& device : list_devices())
     if (device.usable) backends.push_back(make_backend(device.id, 2));
+  backends.push_back(make_cpu_backend(2, CpuKernels::avx2));
   return backends;
 }
 
 void on_every_backend(const std::function<void(Rig&)>& body) {
   for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    INFO(backend->name());
+    INFO(backend->description());
     Rig rig(*backend);
     body(rig);
   }

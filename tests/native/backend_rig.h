@@ -88,7 +88,7 @@ class Rig {
   std::vector<Result> results_;
 };
 
-// The reference, then every usable device.
+// The reference, then every usable device, and the CPU as it is without AVX-512.
 std::vector<std::unique_ptr<Backend>> all_backends();
 
 // body(rig) on each of them, in f32.

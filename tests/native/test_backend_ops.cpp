@@ -14,7 +14,7 @@ void compare(const OpCase& op, Backend& tested, DType dtype) {
   const double tolerance = rounded ? op.bf16_tolerance : op.f32_tolerance;
   const std::unique_ptr<Backend> reference = make_reference_backend();
   Rig expected(*reference, DType::f32, rounded), actual(tested, dtype, rounded);
-  INFO(tested.name(), rounded ? " bf16: " : " f32: ", op.name);
+  INFO(tested.description(), rounded ? " bf16: " : " f32: ", op.name);
   op.run(expected);
   op.run(actual);
   REQUIRE(expected.results().size() == actual.results().size());

@@ -1,5 +1,5 @@
 // The narrow networks tests/golden/{tiny,v4}, trained ten iterations on every back end, against two origins: what PyTorch gives
-// in double (gradients of every tensor, losses; tests/reference/README.md) and what upstream's corrected f32 code gives (weights).
+// in double (gradients of every tensor, losses; tests/reference/README.md) and upstream's corrected f32 code (weights).
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -163,7 +163,9 @@ void check_gradients(Training& training, const std::string& folder, const TorchF
   }
 }
 
-// v4 turns chaotic after some iterations (switches of leaky and max pooling), which the bounds of tests/golden/README.md follow.
+// After some iterations rounding flips switches of leaky and max pooling, and equal implementations drift apart. late_move is
+// the share of the whole move of ten iterations (tests/golden/README.md allows tiny 1e-3 and leaves v4 open, seen: 7e-4); the
+// loss falls by 24 % and 5 % in that time, so late_loss is about that share of late_move.
 struct Bounds {
   double late_loss, late_move;
 };
@@ -173,7 +175,7 @@ void check(const std::string& name, const Bounds& bounds) {
   const TorchFigures figures = read_figures(folder);
   REQUIRE(figures.iterations.size() == 10);
   for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    INFO(name, " on ", backend->name());
+    INFO(name, " on ", backend->description());
     Training training(*backend, folder);
     for (const auto& [iteration, expected] : figures.iterations) {
       INFO("iteration ", iteration);
@@ -195,8 +197,8 @@ void check(const std::string& name, const Bounds& bounds) {
 }  // namespace
 
 TEST_SUITE("torch figures") {
-  TEST_CASE("the narrow YOLOv3-Tiny trains as in PyTorch and upstream") { check("tiny", {1e-5, 1e-3}); }
-  TEST_CASE("the narrow YOLOv4 trains as in PyTorch and upstream") { check("v4", {2e-2, 0.5}); }
+  TEST_CASE("the narrow YOLOv3-Tiny trains as in PyTorch and upstream") { check("tiny", {2e-4, 1e-3}); }
+  TEST_CASE("the narrow YOLOv4 trains as in PyTorch and upstream") { check("v4", {2e-3, 0.05}); }
 }
 
 }  // namespace dk::test
