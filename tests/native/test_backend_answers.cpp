@@ -1,5 +1,6 @@
 // Small known answers, worked out by hand from darknet.md, that every back end must give: geometry of pooling and upsampling,
 // convolution with and without padding, statistics of batch norm, the update of parameters, dropout.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -330,7 +331,8 @@ TEST_SUITE("backend answers") {
         for (int turn = 0; turn < 2; ++turn) {
           void* memory = backend.allocate(bytes);
           CHECK(reinterpret_cast<uintptr_t>(memory) % 64 == 0);
-          std::vector<unsigned char> host(static_cast<size_t>(bytes), 1);
+          std::vector<unsigned char> host(static_cast<size_t>(bytes) + 1, 0);
+          std::fill_n(host.begin(), bytes, 1);
           backend.download(host.data(), memory, bytes);
           CHECK(std::accumulate(host.begin(), host.end(), 0) == 0);
           std::fill(host.begin(), host.end(), 0xab);
