@@ -124,8 +124,20 @@ class Bench {
 };
 
 struct Sums {
-  double forward = 0, data = 0, data_added = 0, weights = 0, norm = 0, norm_backward = 0;
+  double inference = 0, forward = 0, data = 0, data_added = 0, weights = 0, norm = 0, norm_backward = 0;
 };
+
+// One image through the convolution with its activation.
+double time_inference(Bench& bench, ConvDesc desc, Activation act, const float* weights) {
+  desc.n = 1;
+  desc.training = false;
+  desc.fused_activation = act;
+  const std::unique_ptr<ConvPlan> plan = bench.backend().make_conv(desc);
+  const Tensor src = bench.tensor(1, desc.weights.ic, desc.ih, desc.src_planar), dst = bench.tensor(1, desc.weights.oc, desc.oh);
+  void* workspace = bench.memory(plan->workspace_bytes());
+  plan->weights_changed(weights);
+  return best_seconds([&] { plan->forward(src, weights, nullptr, nullptr, dst, workspace); });
+}
 
 void bench_layer(Bench& bench, const Layer& layer, int batch, DType dtype, Activation act, Sums& sums) {
   Backend& backend = bench.backend();
@@ -153,6 +165,7 @@ void bench_layer(Bench& bench, const Layer& layer, int batch, DType dtype, Activ
   const BatchNormArrays bn = bench.batch_norm(layer.oc);
 
   plan->weights_changed(weights);
+  const double inference = time_inference(bench, desc, act, weights);
   const double forward = best_seconds([&] { plan->forward(src, weights, nullptr, nullptr, dst, workspace); });
   const double gradients = best_seconds([&] { plan->backward_weights(src, dst, gradient, false, workspace); });
   double data = 0, added = 0;
@@ -166,11 +179,13 @@ void bench_layer(Bench& bench, const Layer& layer, int batch, DType dtype, Activ
   const double gflop = 2e-9 * static_cast<double>(desc.weights.count()) * batch * out * out;
   const double gb = 1e-9 * static_cast<double>(dst.count() * dtype_bytes(dtype));
   std::printf(
-      "%4d %4d k%d s%d %3d x%d | %7.2f %4.0f | %7.2f %4.0f added %7.2f | %7.2f %4.0f GFLOP/s | bn %6.2f %3.0f back %6.2f %3.0f "
+      "%4d %4d k%d s%d %3d x%d | %6.2f %4.0f | %7.2f %4.0f | %7.2f %4.0f added %7.2f | %7.2f %4.0f GFLOP/s | bn %6.2f %3.0f back "
+      "%6.2f %3.0f "
       "GB/s\n",
-      layer.ic, layer.oc, layer.size, layer.stride, layer.in, layer.times, forward * 1e3, gflop / forward, data * 1e3,
-      data > 0 ? gflop / data : 0, added * 1e3, gradients * 1e3, gflop / gradients, norm * 1e3, 3 * gb / norm,
-      norm_backward * 1e3, 5 * gb / norm_backward);
+      layer.ic, layer.oc, layer.size, layer.stride, layer.in, layer.times, inference * 1e3, gflop / batch / inference,
+      forward * 1e3, gflop / forward, data * 1e3, data > 0 ? gflop / data : 0, added * 1e3, gradients * 1e3, gflop / gradients,
+      norm * 1e3, 3 * gb / norm, norm_backward * 1e3, 5 * gb / norm_backward);
+  sums.inference += layer.times * inference;
   sums.forward += layer.times * forward;
   sums.data += layer.times * data;
   sums.data_added += layer.times * added;
@@ -253,13 +268,16 @@ int run(int count, char** arguments) {
   Sums sums;
   const Layer* layers = tiny ? kTiny : kV4;
   const size_t number = tiny ? std::size(kTiny) : std::size(kV4);
-  std::printf("  ic   oc          x   |   forward ms  |  data gradient                 | weight gradient        | batch norm\n");
+  std::printf(
+      "  ic   oc          x   |  inference  |   forward ms  |  data gradient                 | weight gradient        | batch "
+      "norm\n");
   for (size_t i = 0; i < number; ++i)
     bench_layer(bench, layers[i], tiny ? 8 : 2, dtype, tiny ? Activation::leaky : Activation::mish, sums);
   std::printf(
-      "sums of the net, ms: forward %.1f, data %.1f (added %.1f), weights %.1f, norm %.1f, norm backward %.1f; all %.1f\n",
-      sums.forward * 1e3, sums.data * 1e3, sums.data_added * 1e3, sums.weights * 1e3, sums.norm * 1e3, sums.norm_backward * 1e3,
-      (sums.forward + sums.data + sums.weights + sums.norm + sums.norm_backward) * 1e3);
+      "sums of the net, ms: inference of one %.1f; forward %.1f, data %.1f (added %.1f), weights %.1f, norm %.1f, norm backward "
+      "%.1f; all %.1f\n",
+      sums.inference * 1e3, sums.forward * 1e3, sums.data * 1e3, sums.data_added * 1e3, sums.weights * 1e3, sums.norm * 1e3,
+      sums.norm_backward * 1e3, (sums.forward + sums.data + sums.weights + sums.norm + sums.norm_backward) * 1e3);
   bench_tensor_ops(bench, dtype);
   return 0;
 }

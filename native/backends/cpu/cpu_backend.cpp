@@ -1,11 +1,12 @@
-// The class behind make_cpu_backend(): asks the processor what it can do, owns memory, and hands each operation to the file
+// The class behind make_cpu_backend(): chooses the kernels, owns memory, and hands each operation to the file
 // that does it (cpu_conv, cpu_norm, cpu_pool, cpu_elementwise).
 #include "cpu/cpu_backend.h"
 
-#include <cpuid.h>
+#include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "core/status.h"
 #include "cpu/conv_weights.h"
@@ -13,40 +14,16 @@
 #include "cpu/cpu_elementwise.h"
 #include "cpu/cpu_norm.h"
 #include "cpu/cpu_pool.h"
+#include "cpu/cpu_processor.h"
 
 namespace dk {
 namespace {
 
+using cpu::Processor;
+using cpu::processor;
+
 constexpr int64_t kAlignment = 64;
-
-struct Processor {
-  bool avx2 = false, avx512 = false, bf16 = false;
-  std::string name;
-};
-
-Processor ask_processor() {
-  Processor p;
-  __builtin_cpu_init();
-  p.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  p.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  p.bf16 = p.avx512 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax & (1u << 5)) != 0;
-  unsigned words[12] = {};
-  bool named = true;
-  for (unsigned leaf = 0; leaf < 3; ++leaf)
-    named = named &&
-            __get_cpuid(0x80000002u + leaf, &words[4 * leaf], &words[4 * leaf + 1], &words[4 * leaf + 2], &words[4 * leaf + 3]);
-  if (named) p.name.assign(reinterpret_cast<const char*>(words), strnlen(reinterpret_cast<const char*>(words), sizeof words));
-  const size_t first = p.name.find_first_not_of(' '), last = p.name.find_last_not_of(' ');
-  p.name = first == std::string::npos ? "x86-64 processor" : p.name.substr(first, last - first + 1);
-  return p;
-}
-
-const Processor& processor() {
-  static const Processor asked = ask_processor();
-  return asked;
-}
+constexpr int64_t kHugePage = 2 << 20;
 
 std::string describe(const char* instructions, bool bf16, int threads) {
   return strf("%s, %s%s, %d thread%s", processor().name.c_str(), instructions, bf16 ? " with bf16" : "", threads,
@@ -161,9 +138,15 @@ class CpuBackend final : public Backend {
 
 void* CpuBackend::allocate(int64_t bytes) {
   DK_ASSERT(bytes >= 0);
-  const int64_t size = std::max(cpu::round_up(bytes, kAlignment), kAlignment);
-  void* memory = std::aligned_alloc(kAlignment, static_cast<size_t>(size));
+  if (bytes > std::numeric_limits<int64_t>::max() - kHugePage)
+    fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
+  // Large arrays lie in large pages where the system gives them: convolutions walk far apart addresses.
+  const bool large = bytes >= 2 * kHugePage;
+  const int64_t alignment = large ? kHugePage : kAlignment;
+  const int64_t size = std::max(cpu::round_up(bytes, alignment), alignment);
+  void* memory = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(size));
   if (!memory) fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
+  if (large) madvise(memory, static_cast<size_t>(size), MADV_HUGEPAGE);
   cpu::zero_bytes(context_, memory, size);
   return memory;
 }
@@ -178,7 +161,7 @@ int64_t CpuBackend::tensor_bytes(int n, int c, int h, int w, DType dtype, bool p
   return bytes;
 }
 
-int threads_or_cores(int threads) { return threads > 0 ? threads : omp_get_num_procs(); }
+int threads_or_cores(int threads) { return threads > 0 ? threads : cpu::usable_cores(); }
 
 }  // namespace
 

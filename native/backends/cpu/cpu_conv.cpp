@@ -39,7 +39,7 @@ class Parts {
  public:
   explicit Parts(void* base) : base_(static_cast<char*>(base)) {}
   void* take(int64_t bytes) {
-    void* part = base_ + used_;
+    void* part = base_ ? base_ + used_ : nullptr;
     used_ += round_up(bytes, kAlign);
     return part;
   }

@@ -26,7 +26,8 @@ void dropout(const Context& context, const Tensor& src, const DropoutKey& key, c
 
 bool sgd_update(const Context& context, const SgdArgs& args);
 void average_towards(const Context& context, float* ema, const float* w, int64_t count, float alpha);
-void add_floats(const Context& context, const float* src, float* dst, int64_t count);  // dst += src; count a multiple of the block
+void add_floats(const Context& context, const float* src, float* dst,
+                int64_t count);  // dst += src; count a multiple of the block
 void zero_bytes(const Context& context, void* memory, int64_t bytes);
 
 }  // namespace dk::cpu

@@ -221,14 +221,18 @@ void bias_activation_backward(const Context& context, const Tensor& dout, const 
   const int lanes = context.block();
   const std::vector<float> zeros(padded(context, in));
   std::vector<double> sums(dbias ? in.n * in.blocks * runs.per_plane * lanes : 0);
+  const bool sum_only = act == Activation::linear && to.base == from.base;  // dx is dout already
+  if (sum_only && !dbias) return;
   for_each_run(context, in, [&](int image, int block, int64_t first, int64_t count) {
+    const int64_t run = (static_cast<int64_t>(image) * in.blocks + block) * runs.per_plane + first / kRunVectors;
+    if (sum_only)
+      return context.kernels->sum_products[in.dtype](from.at(image, block, first), nullptr, count, &sums[run * lanes]);
     SlopeArgs args{};
     args.dout = from.at(image, block, first);
     args.x = in.at(image, block, first);
     args.dx = to.at(image, block, first);
     args.count = count;
     args.shift = (bias ? bias : zeros.data()) + static_cast<int64_t>(block) * lanes;
-    const int64_t run = (static_cast<int64_t>(image) * in.blocks + block) * runs.per_plane + first / kRunVectors;
     args.sum_g = dbias ? &sums[run * lanes] : nullptr;
     context.kernels->bias_slope[in.dtype][static_cast<int>(act)](args);
   });
