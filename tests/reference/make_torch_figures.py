@@ -72,7 +72,8 @@ def train(folder: Path, dtype: torch.dtype, gradient_file: Path | None = None) -
         run.losses.append(float(np.mean(costs)) / len(truths))
         run.rates.append(update.rate(iteration))
         if iteration == 1:
-            run.gradients = {name: -t.grad.double().numpy() for name, t in tensor_names(network).items()}
+            tensors = tensor_names(network).items()
+            run.gradients = {name: -t.grad.double().numpy() for name, t in tensors if t.grad is not None}
             if gradient_file:
                 network.write_gradients(gradient_file, len(truths))
         update.apply(iteration, len(truths))
