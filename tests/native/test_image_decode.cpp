@@ -106,6 +106,19 @@ TEST_SUITE("image_decode") {
     }
   }
 
+  TEST_CASE("turning a large picture four times by 90 degrees gives it back") {
+    const Image8 picture = striped(150, 83);
+    Image8 turned = picture;
+    for (int i = 0; i < 4; ++i) {
+      turned = apply_orientation(std::move(turned), 6);
+      CHECK(turned.w == (i % 2 == 0 ? 83 : 150));
+      CHECK((turned.pixels == picture.pixels) == (i == 3));
+    }
+    CHECK(apply_orientation(apply_orientation(picture, 6), 8).pixels == picture.pixels);
+    CHECK(apply_orientation(apply_orientation(picture, 5), 5).pixels == picture.pixels);
+    CHECK(apply_orientation(apply_orientation(picture, 7), 7).pixels == picture.pixels);
+  }
+
   TEST_CASE("damaged EXIF blocks mean upright") {
     const std::string good = "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"s;
     CHECK(exif_orientation(bytes_of(good)) == 6);

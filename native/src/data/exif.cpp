@@ -38,13 +38,20 @@ void turn(const Image8& from, Image8& to, int orientation) {
   const bool swapped = orientation >= 5;
   const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-  for (int y = 0; y < to.h; ++y) {
-    uint8_t* out = to.row(y);
-    for (int x = 0; x < to.w; ++x, out += kChannels) {
-      const int u = swapped ? y : x, v = swapped ? x : y;
-      const int source_x = mirror_x ? from.w - 1 - u : u, source_y = mirror_y ? from.h - 1 - v : v;
-      std::memcpy(out, from.row(source_y) + static_cast<size_t>(source_x) * kChannels, kChannels);
+  const auto turn_tile = [&](int left, int top, int right, int bottom) {
+    for (int y = top; y < bottom; ++y) {
+      uint8_t* out = to.row(y) + static_cast<size_t>(left) * kChannels;
+      for (int x = left; x < right; ++x, out += kChannels) {
+        const int u = swapped ? y : x, v = swapped ? x : y;
+        const int source_x = mirror_x ? from.w - 1 - u : u, source_y = mirror_y ? from.h - 1 - v : v;
+        std::memcpy(out, from.row(source_y) + static_cast<size_t>(source_x) * kChannels, kChannels);
+      }
     }
+  };
+  // In tiles, because a row of one is a column of the other: both must stay in the processor's cache.
+  constexpr int kTile = 64;
+  for (int y = 0; y < to.h; y += kTile) {
+    for (int x = 0; x < to.w; x += kTile) turn_tile(x, y, std::min(x + kTile, to.w), std::min(y + kTile, to.h));
   }
 }
 

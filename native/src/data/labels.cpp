@@ -39,7 +39,7 @@ std::vector<std::string_view> split_words(std::string_view line, size_t most) {
 
 std::string class_reason(std::string_view word, int classes, LabelBox& box) {
   int64_t id = 0;
-  if (!parse_whole(word, id)) return "class '" + shown(word, 40) + "' is not a whole number";
+  if (!parse_whole(word, id)) return strf("class '%s' is not a whole number", shown(word, 40).c_str());
   if (id < 0) return strf("class %lld is negative", static_cast<long long>(id));
   if (id >= classes) return strf("class %lld: the network has classes 0 to %d", static_cast<long long>(id), classes - 1);
   box.class_id = static_cast<int>(id);
@@ -74,7 +74,7 @@ std::string line_reason(std::string_view line, int classes, LabelBox& box) {
     const std::string_view word = words[static_cast<size_t>(i + 1)];
     if (parse_whole(word, *members[i])) continue;
     const bool comma = word.find(',') != std::string_view::npos;
-    return "'" + shown(word, 40) + "' is not a number" + (comma ? " (decimal point, not comma)" : "");
+    return strf("'%s' is not a number%s", shown(word, 40).c_str(), comma ? " (decimal point, not comma)" : "");
   }
   return box_reason(box);
 }
