@@ -3,10 +3,10 @@
 #include "cpu/cpu_backend.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 
 #include "core/status.h"
 #include "cpu/conv_weights.h"
@@ -138,8 +138,11 @@ class CpuBackend final : public Backend {
 
 void* CpuBackend::allocate(int64_t bytes) {
   DK_ASSERT(bytes >= 0);
-  if (bytes > std::numeric_limits<int64_t>::max() - kHugePage)
-    fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
+  // Linux would promise more than the machine has and end the process later, when the memory is written.
+  const int64_t present = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (bytes > present)
+    fail(Status::memory, "%lld bytes asked for, the machine has %lld", static_cast<long long>(bytes),
+         static_cast<long long>(present));
   // Large arrays lie in large pages where the system gives them: convolutions walk far apart addresses.
   const bool large = bytes >= 2 * kHugePage;
   const int64_t alignment = large ? kHugePage : kAlignment;
