@@ -48,7 +48,7 @@ int command_map(Arguments& args) {
   const bool json = args.flag("json");
   args.flag("letter_box");  // the cfg decides, as upstream
   args.flag("dont_show");
-  DetectSession session = open_session(args, true);
+  DetectSession session = open_session(args, true, json);
   options.letter_box = session.def.net.letter_box;
   const Dataset set = session.valid_set();
   options.difficult = read_difficult(session, set.images.size());

@@ -130,8 +130,8 @@ int command_test(Arguments& args) {
   options.out = args.text("out", "");
   args.number("hier", 0.5);  // without meaning for [yolo]
   args.flag("dont_show");
-  const std::string image = args.word_or(3, "");
   DetectSession session = open_session(args, false);
+  const std::string image = args.word_or(3, "");
   options.detect.letter_box = options.detect.letter_box || session.def.net.letter_box;
   Tester tester(session, options);
   if (!image.empty()) {

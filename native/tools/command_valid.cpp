@@ -2,6 +2,7 @@
 // programs read.
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "commands.h"
 #include "core/files.h"
@@ -40,9 +41,24 @@ PixelEdges edges_of(const Box& b, int w, int h) {
   return {std::max(0.0f, (b.x - b.w / 2) * fw), std::max(0.0f, (b.y - b.h / 2) * fh), std::min(fw, (b.x + b.w / 2) * fw), std::min(fh, (b.y + b.h / 2) * fh)};
 }
 
+// COCO's image ids: the number at the end of each file's name, as in COCO's own files, where all names have one and no two
+// the same; else the places in the list, from 1.
+std::vector<int64_t> coco_image_ids(const std::vector<std::string>& images) {
+  std::vector<int64_t> numbers, places;
+  for (const std::string& image : images) {
+    places.push_back(static_cast<int64_t>(places.size()) + 1);
+    const std::string stem = stem_of(image);
+    const std::string tail = stem.substr(stem.find_last_not_of("0123456789") + 1);
+    if (!tail.empty() && tail.size() <= 15) numbers.push_back(std::stoll(tail));
+  }
+  const std::set<int64_t> distinct(numbers.begin(), numbers.end());
+  return distinct.size() == images.size() ? numbers : places;
+}
+
 class Writer {
  public:
-  Writer(const DetectSession& session, bool coco) : session_(session), coco_(coco), voc_(static_cast<size_t>(session.def.classes())) {
+  Writer(const DetectSession& session, const Dataset& set, bool coco)
+      : session_(session), coco_(coco), ids_(coco_image_ids(set.images)), voc_(static_cast<size_t>(session.def.classes())) {
     json_.begin_array();
   }
 
@@ -54,7 +70,7 @@ class Writer {
         const float probability = detections.row(i)[c];
         if (probability <= 0) continue;
         if (coco_) {
-          add_coco(id, number, e, c, probability);
+          add_coco(ids_[number], e, c, probability);
         } else {
           voc_[static_cast<size_t>(c)] += strf("%s %f %f %f %f %f\n", id.c_str(), static_cast<double>(probability), static_cast<double>(e.left + 1),
                                                static_cast<double>(e.top + 1), static_cast<double>(e.right), static_cast<double>(e.bottom));
@@ -77,11 +93,7 @@ class Writer {
   }
 
  private:
-  void add_coco(const std::string& id, size_t number, const PixelEdges& e, int class_id, float probability) {
-    // The image id is the number at the end of the file's name, as in COCO's own files; else the place in the list, from 1.
-    const size_t digits = id.find_last_not_of("0123456789") + 1;
-    const std::string tail = id.substr(digits).substr(0, 15);
-    const int64_t image_id = tail.empty() ? static_cast<int64_t>(number) + 1 : std::stoll(tail);
+  void add_coco(int64_t image_id, const PixelEdges& e, int class_id, float probability) {
     json_.begin_object().field("image_id", image_id).field("category_id", coco_category(class_id, session_.def.classes()));
     json_.key("bbox").begin_array().value(static_cast<double>(e.left)).value(static_cast<double>(e.top));
     json_.value(static_cast<double>(e.right - e.left)).value(static_cast<double>(e.bottom - e.top)).end_array();
@@ -90,6 +102,7 @@ class Writer {
 
   const DetectSession& session_;
   const bool coco_;
+  const std::vector<int64_t> ids_;
   std::vector<std::string> voc_;
   JsonWriter json_;
 };
@@ -104,7 +117,7 @@ int command_valid(Arguments& args) {
     bad_input("%s: eval=%s is not supported; known: voc, coco", session.data.path.c_str(), session.data.eval.c_str());
   }
   const Dataset set = session.valid_set();
-  Writer writer(session, session.data.eval == "coco");
+  Writer writer(session, set, session.data.eval == "coco");
   for (size_t i = 0; i < set.images.size(); ++i) {
     const Image8 image = decode_image_file(set.images[i], {}, session.def.net.channels >= 3 ? 3 : 1);
     writer.add(set.images[i], i, image, session.detector->detect({&image}, {kThreshold, kNms, session.def.net.letter_box})[0]);

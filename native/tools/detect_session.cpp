@@ -25,7 +25,7 @@ Dataset DetectSession::valid_set() const {
   return set;
 }
 
-DetectSession open_session(Arguments& args, bool names_must_fit) {
+DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
   const std::string device = args.text("device", "auto");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
   const std::string precision = args.text("precision", "f32");
@@ -53,7 +53,9 @@ DetectSession open_session(Arguments& args, bool names_must_fit) {
   session.backend = make_backend(device, threads);
   session.detector = std::make_unique<Detector>(session.def, *session.backend, 1, precision == "bf16" ? DType::bf16 : DType::f32);
   session.detector->set_weights(std::move(weights.weights));
-  for (const LayerDef* yolo : session.def.yolos()) std::printf(" Detection layer: %d - type = 28 \n", yolo->index);
+  for (const LayerDef* yolo : session.def.yolos()) {
+    if (!quiet) std::printf(" Detection layer: %d - type = 28 \n", yolo->index);
+  }
   return session;
 }
 

@@ -27,7 +27,7 @@ struct DetectSession {
 };
 
 // Takes -device, -threads, -precision and the words DATA CFG WEIGHTS; the caller has taken its own options before.
-// `names_must_fit`: another number of names than classes is an error, else a warning on stderr.
-DetectSession open_session(Arguments& args, bool names_must_fit);
+// `names_must_fit`: another number of names than classes is an error, else a warning on stderr. `quiet`: nothing on stdout.
+DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet = false);
 
 }  // namespace dk

@@ -71,10 +71,9 @@ void read_net(SectionReader& s, NetOptions* net) {
   if (net->ema_alpha < 0 || net->ema_alpha >= 1) s.error("ema_alpha", "ema_alpha must be in [0, 1)");
   net->loss_scale = s.number("loss_scale", 1);
   if (net->loss_scale <= 0) s.error("loss_scale", "loss_scale must be above 0");
-  net->dynamic_minibatch = s.flag("dynamic_minibatch", false);
-  net->equidistant_point = s.number("equidistant_point", 0);
-  net->num_sigmas_reject_badlabels = s.number("num_sigmas_reject_badlabels", 0);
-  net->badlabels_rejection_percentage = s.number("badlabels_rejection_percentage", 0);
+  for (const char* key : {"equidistant_point", "num_sigmas_reject_badlabels", "badlabels_rejection_percentage", "dynamic_minibatch"}) {
+    if (s.number(key, 0) != 0) s.warn(key, std::string(key) + " has no effect here");
+  }
   s.refuse("time_steps", 1);
   s.refuse("adversarial_lr", 0);
   s.refuse("attention", 0);

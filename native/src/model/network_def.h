@@ -112,8 +112,6 @@ struct NetOptions {
   int blur = 0, gaussian_noise = 0;
   int resize_step = 32;
   float ema_alpha = 0, loss_scale = 1;
-  bool dynamic_minibatch = false;
-  float equidistant_point = 0, num_sigmas_reject_badlabels = 0, badlabels_rejection_percentage = 0;
 
   int mini_batch() const { return batch / subdivisions > 0 ? batch / subdivisions : 1; }
 };
