@@ -196,7 +196,7 @@ def _clock(seconds: float) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="studio demo", description="Train a small detector on drawn pictures and look at it.")
+    parser = argparse.ArgumentParser(prog="demo", description="Train a small detector on drawn pictures and look at it.")
     parser.add_argument("--folder", type=Path, default=Path("runs") / "demo", help="where pictures and model go (runs/demo)")
     parser.add_argument("--pictures", type=int, default=320, help="how many to train on (320)")
     parser.add_argument("--steps", type=int, default=_STEPS, help=f"weight updates ({_STEPS})")
@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run_demo(args.folder.absolute(), args.pictures, args.steps, options)
     except DarknetError as error:
-        print(f"studio demo: {error}", file=sys.stderr)
+        print(f"demo: {error}", file=sys.stderr)
         return error.status
     return 0
 
