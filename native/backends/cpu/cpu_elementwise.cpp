@@ -141,6 +141,8 @@ void copy_channels(const Context& context, const Tensor& src, int src_first, con
   DK_ASSERT(src.n == dst.n && src.h == dst.h && src.w == dst.w);
   const Lanes from{context, make_view(context, src)}, to{context, make_view(context, dst)};
   const int64_t plane = plane_size(dst);
+  // What fills up the last block belongs to no channel and stays zero.
+  const int padded = dst_first + count == dst.c ? static_cast<int>(round_up(dst.c, context.block())) : 0;
   for_each_item(context, static_cast<int64_t>(dst.n) * plane, [&](int64_t item) {
     const int image = static_cast<int>(item / plane);
     const int64_t place = item % plane;
@@ -148,6 +150,7 @@ void copy_channels(const Context& context, const Tensor& src, int src_first, con
       const float value = from.load(image, src_first + c, place);
       to.store(image, dst_first + c, place, accumulate ? to.load(image, dst_first + c, place) + value : value);
     }
+    for (int c = dst_first + count; c < padded; ++c) to.store(image, c, place, 0.0f);
   });
 }
 
