@@ -93,6 +93,12 @@ TEST_SUITE("crop") {
     CHECK(b == doctest::Approx(1));
     CHECK_FALSE(changes_colour(colour_shift(0, 1, 1)));
     CHECK_FALSE(changes_colour(colour_shift(1, 1, 1)));
+    // Brighter than white: the colour stays, as bright as it can be. More colourful than a pure colour: the pure colour.
+    r = 0.9f, g = 0.6f, b = 0.6f;
+    shift_colour(colour_shift(0, 1, 2), r, g, b);
+    CHECK((r == doctest::Approx(1) && g == doctest::Approx(2.0 / 3) && b == doctest::Approx(2.0 / 3)));
+    shift_colour(colour_shift(0, 9, 0.5f), r, g, b);
+    CHECK((r == doctest::Approx(0.5) && g == 0.0f && b == 0.0f));
     uint32_t state = 1;
     for (int i = 0; i < 300; ++i) {
       float in[3], out[3];

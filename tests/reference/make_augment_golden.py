@@ -57,12 +57,12 @@ def cut(rgb: np.ndarray, crop: tuple[float, ...]) -> np.ndarray:
 
 
 def shift(rgb: np.ndarray, hue: float, saturation: float, exposure: float) -> np.ndarray:
-    """Hue turned by a share of the circle, saturation and value scaled, by OpenCV's float HSV; the result clamped to 0..1."""
+    """Hue turned by a share of the circle, saturation and value scaled and ended at 1, by OpenCV's float HSV."""
     hsv = cv2.cvtColor(np.ascontiguousarray(rgb, dtype=np.float32), cv2.COLOR_RGB2HSV)
     hsv[..., 0] = np.mod(hsv[..., 0] + 360.0 * hue, 360.0)
-    hsv[..., 1] *= saturation
-    hsv[..., 2] *= exposure
-    return np.clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), 0.0, 1.0)
+    hsv[..., 1] = np.minimum(hsv[..., 1] * saturation, 1.0)
+    hsv[..., 2] = np.minimum(hsv[..., 2] * exposure, 1.0)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
 def move(boxes: np.ndarray, crop: tuple[float, ...], w: int, h: int) -> np.ndarray:

@@ -53,8 +53,9 @@ DK_HD float mix(float a, float b, float share) { return a + share * (b - a); }
 
 DK_HD float clamp01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
 
-// Shifts one RGB pixel (0..1) in HSV: hue turns and wraps, saturation and value are scaled, the result is clamped. With
-// chroma c = v * s the way to HSV and back needs one division: c scales by saturation * exposure, v by exposure.
+// Shifts one RGB pixel (0..1) in HSV (darknet.md 5.5): saturation and value are scaled and end at 1, as in upstream's OpenCV
+// build, so that a brighter picture keeps its colours instead of fading to white; hue turns and wraps, as in its other build.
+// With chroma c = v * s, RGB is v - c plus c times a function of the hue.
 DK_HD void shift_colour(const ColourShift& shift, float& r, float& g, float& b) {
   const float rg_high = r > g ? r : g, rg_low = r > g ? g : r;
   const float high = rg_high > b ? rg_high : b, low = rg_low < b ? rg_low : b;
@@ -65,8 +66,10 @@ DK_HD void shift_colour(const ColourShift& shift, float& r, float& g, float& b) 
   hue += shift.hue6;
   hue = hue < 0.0f ? hue + 6.0f : hue;
   hue = hue >= 6.0f ? hue - 6.0f : hue;
-  const float new_chroma = chroma * shift.saturation * shift.exposure;
-  const float floor_level = high * shift.exposure - new_chroma;
+  const float scaled = chroma / (high > 0.0f ? high : 1.0f) * shift.saturation, value = high * shift.exposure;
+  const float new_value = value > 1.0f ? 1.0f : value;
+  const float new_chroma = new_value * (scaled > 1.0f ? 1.0f : scaled);
+  const float floor_level = new_value - new_chroma;
   r = clamp01(floor_level + new_chroma * clamp01(fabsf(hue - 3.0f) - 1.0f));
   g = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 2.0f)));
   b = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 4.0f)));
