@@ -202,7 +202,9 @@ TEST_SUITE("c_api") {
     CHECK(dk_network_open(nullptr, kWeights.c_str(), nullptr, &network) == DK_BAD_INPUT);
     CHECK(dk_network_open(kCfg.c_str(), nullptr, nullptr, &network) == DK_BAD_INPUT);
     CHECK(dk_network_open(kCfg.c_str(), kWeights.c_str(), nullptr, nullptr) == DK_BAD_INPUT);
-    const auto with = [&](dk_network_options options) { return dk_network_open(kCfg.c_str(), kWeights.c_str(), &options, &network); };
+    const auto with = [&](dk_network_options options) {
+      return dk_network_open(kCfg.c_str(), kWeights.c_str(), &options, &network);
+    };
     CHECK(with({sizeof(dk_network_options), -1, 0, 1, nullptr}) == DK_BAD_INPUT);
     CHECK(with({sizeof(dk_network_options), 0, 2, 1, nullptr}) == DK_BAD_INPUT);
     CHECK(with({sizeof(dk_network_options), 0, 0, 0, nullptr}) == DK_BAD_INPUT);

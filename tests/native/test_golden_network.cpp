@@ -8,23 +8,18 @@
 #include "backend/registry.h"
 #include "core/files.h"
 #include "doctest/doctest.h"
+#include "golden_arrays.h"
 #include "model/network.h"
 #include "model/weights_file.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
 using namespace dk;
+using dk_test::read_floats;
 
 namespace {
 
 std::string golden(const std::string& name) { return std::string(DK_GOLDEN_DIR) + "/" + name; }
-
-std::vector<float> read_floats(const std::string& path) {
-  const std::string bytes = read_file(path, 1 << 28);
-  std::vector<float> values(bytes.size() / 4);
-  std::memcpy(values.data(), bytes.data(), values.size() * 4);
-  return values;
-}
 
 // rms(a - b) / rms(b - origin): the error as a share of what moved.
 double relative_move(const HostWeights& a, const HostWeights& b, const HostWeights& origin) {

@@ -151,12 +151,17 @@ ImageInfo probe_image_file(const std::string& path, const DecodeLimits& limits) 
   return probe_image(as_bytes(read_file(path, limits.max_bytes)), path, limits);
 }
 
+int reduction_factor(int w, int h, int min_long_side) {
+  int factor = 1;
+  while (factor < 8 && std::max(w, h) / (factor * 2) >= std::max(min_long_side, 1)) factor *= 2;
+  return factor;
+}
+
 ReducedImage decode_reduced(std::span<const uint8_t> bytes, const std::string& name, int min_long_side,
                             const DecodeLimits& limits, int channels) {
   DK_ASSERT(channels == 1 || channels == 3);
   const ImageInfo info = probe_image(bytes, name, limits);
-  int factor = 1;
-  while (factor < 8 && std::max(info.w, info.h) / (factor * 2) >= std::max(min_long_side, 1)) factor *= 2;
+  const int factor = reduction_factor(info.w, info.h, min_long_side);
   const bool jpeg = info.format == ImageFormat::jpeg;
   Image8 image = jpeg ? decode_jpeg(bytes, name, limits, factor) : decode_png(bytes, name, limits);
   if (!jpeg && factor > 1) image = average_squares(image, factor);

@@ -44,6 +44,8 @@ struct ReducedImage {
   Image8 image;
   int full_w = 0, full_h = 0;
 };
+// By what whole factor (1, 2, 4, 8) decode_reduced makes a picture of this size smaller.
+int reduction_factor(int w, int h, int min_long_side);
 ReducedImage decode_reduced(std::span<const uint8_t> bytes, const std::string& name, int min_long_side,
                             const DecodeLimits& limits = {}, int channels = 3);
 

@@ -156,6 +156,12 @@ int64_t Loader::planned_bytes(const LoaderOptions& options) {
   return options.cache_bytes + batches * options.minibatch * floats * int64_t{sizeof(float)} + thread_count(options) * thread;
 }
 
+int64_t Loader::kept_bytes(const LoaderOptions& options, int w, int h) {
+  const int long_side = least_long_side(options);
+  const int factor = long_side > 0 ? reduction_factor(w, h, long_side) : 1;
+  return int64_t{options.augment.channels} * ((w + factor - 1) / factor) * ((h + factor - 1) / factor);
+}
+
 void Loader::work() {
   lower_priority();
   RenderScratch scratch;

@@ -84,6 +84,8 @@ class Loader {
 
   // Memory for the largest size, all of it: cache, mini-batches ahead and in the trainer's hands, threads.
   static int64_t planned_bytes(const LoaderOptions& options);
+  // What the cache holds of a picture of w x h.
+  static int64_t kept_bytes(const LoaderOptions& options, int w, int h);
 
  private:
   struct Pool;

@@ -61,6 +61,8 @@ class TrainRun {
     build();
     say_hello();
     const bool finished = iterate();
+    listener_.log(LogLevel::info, strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
+                                       static_cast<double>(plan_.total()) / 1e6));
     // The file to use: the best one where there was an evaluation.
     const std::string use = state_.best_iteration >= 0 && file_exists(weights_path("best")) ? weights_path("best") : last_written_;
     listener_.done({state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), use, finished ? "finished" : "stopped"});
@@ -118,24 +120,22 @@ class TrainRun {
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
 
+  // Room for every decoded picture, as estimated from some of them, where that is a quarter of the memory given at most.
   int64_t cache_bytes() const {
-    // Enough for the whole set where that is a quarter of the memory given at most.
     const int64_t given = options_.memory_bytes > 0 ? options_.memory_bytes : available_memory();
-    int64_t pixels = 0;
-    const size_t probes = std::min<size_t>(train_set_.images.size(), 16);
-    size_t probed = 0;
+    const LoaderOptions loader = loader_options();
+    const size_t count = train_set_.images.size(), probes = std::min<size_t>(count, 16);
+    int64_t bytes = 0, probed = 0;
     for (size_t i = 0; i < probes; ++i) {
       try {
-        const ImageInfo info = probe_image_file(train_set_.images[i * train_set_.images.size() / probes]);
-        pixels += static_cast<int64_t>(info.w) * info.h;
+        const ImageInfo info = probe_image_file(train_set_.images[i * count / probes]);
+        bytes += Loader::kept_bytes(loader, info.w, info.h);
         ++probed;
       } catch (const Error&) {
         continue;  // the loader reports it when it comes to it
       }
     }
-    if (probed == 0) return 0;
-    const int64_t whole = 3 * pixels / static_cast<int64_t>(probed) * static_cast<int64_t>(train_set_.images.size());
-    return std::min(given / 4, whole);
+    return probed == 0 ? 0 : std::min(given / 4, bytes * static_cast<int64_t>(count) / probed);
   }
 
   void choose_memory() {
