@@ -38,8 +38,8 @@ typedef int32_t dk_status;
 #define DK_DISK 13      /* reading or writing failed */
 #define DK_INTERNAL 70  /* a bug */
 
-DK_API const char* dk_version(void); /* "0.1.0"; never freed */
-DK_API int32_t dk_abi_version(void); /* DK_ABI_VERSION of the library; check it before any other call */
+DK_API const char* dk_version(void);    /* "0.1.0"; never freed */
+DK_API int32_t dk_abi_version(void);    /* DK_ABI_VERSION of the library; check it before any other call */
 DK_API const char* dk_last_error(void); /* of this thread, "" after success; valid until its next call */
 DK_API void dk_string_free(char* text);
 

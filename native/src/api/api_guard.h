@@ -20,9 +20,7 @@ inline std::string& last_api_error() {
 inline dk_status api_failure(Status status, const char* message) noexcept {
   try {
     last_api_error() = message;
-  } catch (...) {
-    last_api_error().clear();
-  }
+  } catch (...) { last_api_error().clear(); }
   return static_cast<dk_status>(status);
 }
 
@@ -33,13 +31,9 @@ dk_status api_guard(Body&& body) noexcept {
   try {
     body();
     return DK_OK;
-  } catch (const Error& error) {
-    return api_failure(error.status(), error.what());
-  } catch (const std::bad_alloc&) {
+  } catch (const Error& error) { return api_failure(error.status(), error.what()); } catch (const std::bad_alloc&) {
     return api_failure(Status::memory, "not enough memory");
-  } catch (const std::exception& error) {
-    return api_failure(Status::internal, error.what());
-  } catch (...) {
+  } catch (const std::exception& error) { return api_failure(Status::internal, error.what()); } catch (...) {
     return api_failure(Status::internal, "an unknown exception");
   }
 }

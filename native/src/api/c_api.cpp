@@ -64,8 +64,8 @@ int32_t checked(const char* name, int32_t value, int32_t low, int32_t high) {
 HostWeights read_finished_weights(const NetworkDef& def, const std::string& path) {
   WeightsFile file = read_weights(def, path, initial_weights(def, 1));
   if (file.partial) {
-    bad_input("%s: only the first %d of %zu layers: start weights for training, not a finished model", path.c_str(), file.layers_loaded,
-              def.layers.size());
+    bad_input("%s: only the first %d of %zu layers: start weights for training, not a finished model", path.c_str(),
+              file.layers_loaded, def.layers.size());
   }
   return std::move(file.weights);
 }
@@ -115,10 +115,12 @@ Image8 take_pixels(const dk_image& given, int64_t index) {
   const int32_t format = checked("dk_image.format", given.format, DK_PIXELS_BGR8, DK_PIXELS_GRAY8);
   const int64_t most = DecodeLimits{}.max_pixels;
   if (given.width_px < 1 || given.height_px < 1 || static_cast<int64_t>(given.width_px) * given.height_px > most) {
-    bad_input("image %lld: %d x %d pixels; expected 1 to %lld in all", static_cast<long long>(index), given.width_px, given.height_px,
-              static_cast<long long>(most));
+    bad_input("image %lld: %d x %d pixels; expected 1 to %lld in all", static_cast<long long>(index), given.width_px,
+              given.height_px, static_cast<long long>(most));
   }
-  const int64_t bytes = static_cast<int64_t>(given.width_px) * (format == DK_PIXELS_GRAY8 ? 1 : format == DK_PIXELS_BGRA8 ? 4 : 3);
+  const int64_t bytes = static_cast<int64_t>(given.width_px) * (format == DK_PIXELS_GRAY8   ? 1
+                                                                : format == DK_PIXELS_BGRA8 ? 4
+                                                                                            : 3);
   if (given.row_bytes < bytes) {
     bad_input("image %lld: row_bytes = %lld, but a row has %lld bytes", static_cast<long long>(index),
               static_cast<long long>(given.row_bytes), static_cast<long long>(bytes));
@@ -148,7 +150,8 @@ void append_detections(const Detections& found, float threshold, OwnedDetections
 
 DetectOptions take_detect_options(const dk_detect_options* given, const NetworkDef& def) {
   const dk_detect_options known = take_struct(given, dk_detect_options{sizeof(dk_detect_options), 0.25f, 0.45f, -1});
-  if (!(known.threshold >= 0 && known.threshold <= 1)) bad_input("threshold = %g: expected 0 to 1", static_cast<double>(known.threshold));
+  if (!(known.threshold >= 0 && known.threshold <= 1))
+    bad_input("threshold = %g: expected 0 to 1", static_cast<double>(known.threshold));
   if (!(known.nms >= 0 && known.nms <= 1)) bad_input("nms = %g: expected 0 to 1", static_cast<double>(known.nms));
   DetectOptions options;
   options.threshold = known.threshold;
@@ -158,7 +161,8 @@ DetectOptions take_detect_options(const dk_detect_options* given, const NetworkD
 }
 
 // Images are decoded and detected one pass at a time, so that a long list needs no more memory than a short one.
-std::unique_ptr<OwnedDetections> detect_all(dk_network& network, const dk_image* images, int64_t count, const DetectOptions& options) {
+std::unique_ptr<OwnedDetections> detect_all(dk_network& network, const dk_image* images, int64_t count,
+                                            const DetectOptions& options) {
   auto out = std::make_unique<OwnedDetections>();
   out->offset_list.push_back(0);
   const char* at = reinterpret_cast<const char*>(images);
@@ -175,7 +179,8 @@ std::unique_ptr<OwnedDetections> detect_all(dk_network& network, const dk_image*
     }
     std::vector<const Image8*> pointers;
     for (const Image8& image : batch) pointers.push_back(&image);
-    for (const Detections& found : network.detector->detect(pointers, options)) append_detections(found, options.threshold, out.get());
+    for (const Detections& found : network.detector->detect(pointers, options))
+      append_detections(found, options.threshold, out.get());
   }
   out->struct_size = sizeof(dk_detections);
   out->item_size = sizeof(dk_detection);
@@ -214,7 +219,8 @@ dk_status dk_inspect_json(const char* cfg_path, const char* weights_path, char**
   });
 }
 
-dk_status dk_network_open(const char* cfg_path, const char* weights_path, const dk_network_options* options, dk_network** out_network) {
+dk_status dk_network_open(const char* cfg_path, const char* weights_path, const dk_network_options* options,
+                          dk_network** out_network) {
   return dk::api_guard([&] {
     dk::need(out_network, "out_network");
     *out_network = nullptr;
@@ -244,7 +250,8 @@ dk_status dk_network_detect(dk_network* network, const dk_image* images, int64_t
     dk::need(out_detections, "out_detections");
     *out_detections = nullptr;
     dk::need(network, "network");
-    if (image_count < 0 || image_count > dk::kMostImages) dk::bad_input("image_count = %lld", static_cast<long long>(image_count));
+    if (image_count < 0 || image_count > dk::kMostImages)
+      dk::bad_input("image_count = %lld", static_cast<long long>(image_count));
     if (image_count > 0) dk::need(images, "images");
     const std::lock_guard<std::mutex> hold(network->busy);
     const dk::DetectOptions known = dk::take_detect_options(options, network->def);
