@@ -283,11 +283,14 @@ TEST_SUITE("cpu back end") {
         const std::unique_ptr<Backend> backend = make_cpu_backend(2, kernels);
         if (!backend->supports(dtype)) continue;
         for (const auto& s : shapes)
-          for (const bool training : {false, true}) {
+          for (const int way : {0, 1, 2, 3}) {  // training or not, whole buffers or slices of wider ones
+            const bool training = way % 2 == 1;
             ConvDesc desc = conv_desc(s[0], s[1], s[2], s[3], 26);
             desc.dtype = dtype;
             desc.src_planar = s[0] == 3;
             desc.training = training;
+            if (way >= 2) desc.dst_buffer_c = 2 * desc.weights.oc / 16 * 16;
+            if (way >= 2 && !desc.src_planar) desc.src_buffer_c *= 2;
             if (!training) desc.fused_activation = Activation::mish;
             const std::unique_ptr<ConvPlan> plan = backend->make_conv(desc);
             const std::vector<std::string> names = cpu::conv_implementations(*plan);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/conv_weights.h"
+#include "cpu/cpu_conv_images.h"
 #include "cpu/cpu_elementwise.h"
 #include "cpu/cpu_norm.h"
 
@@ -452,11 +453,12 @@ void OneDnnConv::backward_weights(const Tensor& src, const Tensor& ddst, float* 
 }  // namespace
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, OneDnn& dnn, const ConvDesc& desc) {
+  if (reads_or_writes_slices(context, desc)) return make_image_by_image(context, dnn, desc);
   return std::make_unique<OneDnnConv>(context, dnn, desc);
 }
 
 std::vector<std::string> conv_implementations(const ConvPlan& plan) {
-  return dynamic_cast<const OneDnnConv&>(plan).implementations();
+  return dynamic_cast<const OneDnnConv&>(plan_of_one_image(plan)).implementations();
 }
 
 }  // namespace dk::cpu
