@@ -149,6 +149,10 @@ def path_bytes(path: StrPath) -> bytes:
 
 def _load() -> ctypes.CDLL:
     path = find_library()
+    # OpenMP's threads wait by spinning for milliseconds unless told otherwise, which stalls a machine that does anything
+    # else besides; libgomp reads this when it is loaded.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     try:
         loaded = ctypes.CDLL(str(path))
         for name, (result, arguments) in SIGNATURES.items():

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -46,7 +47,11 @@ class RunLock {
     const std::string path = join_path(folder, "run.lock");
     fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (fd_ < 0) fail(Status::disk, "%s: can't write: %s", path.c_str(), std::strerror(errno));
-    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) bad_input("%s: a training already runs in this folder", path.c_str());
+    // Somebody may be looking whether a training runs, which takes the lock for a moment.
+    for (int tries = 20; flock(fd_, LOCK_EX | LOCK_NB) != 0; --tries) {
+      if (tries == 0) bad_input("%s: a training already runs in this folder", path.c_str());
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
     const std::string pid = std::to_string(getpid()) + "\n";
     if (ftruncate(fd_, 0) != 0 || write(fd_, pid.data(), pid.size()) != static_cast<ssize_t>(pid.size())) {
       fail(Status::disk, "%s: can't write: %s", path.c_str(), std::strerror(errno));
@@ -93,12 +98,16 @@ class StopWatcher {
   std::thread thread_;
 };
 
-int read_subdivisions(Arguments& args, TrainOptions* options) {
+// auto, or a number that goes before the cfg's.
+void read_subdivisions(Arguments& args, TrainOptions* options) {
   const std::string value = args.text("subdivisions", "");
-  if (value.empty()) return 0;
-  if (value != "auto") bad_input("-subdivisions %s: only auto; a number belongs into the cfg", value.c_str());
-  options->auto_subdivisions = true;
-  return 0;
+  if (value.empty()) return;
+  options->auto_subdivisions = value == "auto";
+  if (options->auto_subdivisions) return;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options->subdivisions);
+  if (error != std::errc() || end != value.data() + value.size() || options->subdivisions < 1) {
+    bad_input("-subdivisions %s: auto or a whole number", value.c_str());
+  }
 }
 
 TrainOptions read_options(Arguments& args) {

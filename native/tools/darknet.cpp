@@ -1,5 +1,8 @@
 // The program `darknet`: picks the command, and turns errors into a message and an exit code (docs/protocol.md).
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -76,9 +79,18 @@ int report(int code, const char* text, bool json) {
   return code;
 }
 
+// OpenMP's threads wait by spinning for milliseconds unless told otherwise, which stalls a machine that does anything else
+// besides. libgomp reads this when it is loaded, so the program starts itself once more with the setting.
+void wait_politely(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "20000", 0);
+  execv("/proc/self/exe", argv);  // on failure it simply goes on with spinning
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_politely(argv);
   const bool json = wants_json(argc, argv);
   try {
     return run(argc, argv);

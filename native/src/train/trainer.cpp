@@ -14,9 +14,7 @@
 #include "backend/registry.h"
 #include "core/files.h"
 #include "core/status.h"
-#include "data/data_file.h"
 #include "data/image_decode.h"
-#include "data/image_list.h"
 #include "data/loader.h"
 #include "infer/detector.h"
 #include "model/network.h"
@@ -26,6 +24,7 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/state_file.h"
+#include "train/train_inputs.h"
 
 namespace dk {
 namespace {
@@ -40,14 +39,6 @@ constexpr double kStateSeconds = 60;
 constexpr int kPrefetched = 2;
 constexpr int64_t kAverageApplyBefore = 1000;  // iterations before the end at which the EMA replaces the weights
 
-// The name that weights files begin with: the cfg's without folder and extension.
-std::string base_name(const std::string& cfg_path) {
-  std::string name = cfg_path.substr(cfg_path.rfind('/') + 1);
-  const size_t dot = name.rfind('.');
-  if (dot != std::string::npos && dot > 0) name.resize(dot);
-  return name;
-}
-
 // One run from set-up to the last file. Members are in the order in which they come to be.
 class TrainRun {
  public:
@@ -55,7 +46,7 @@ class TrainRun {
       : options_(options), listener_(listener), stop_(stop), started_(Clock::now()) {}
 
   bool run() {
-    open_files();
+    in_ = open_train_inputs(options_, listener_);
     open_state();
     choose_memory();
     build();
@@ -72,50 +63,13 @@ class TrainRun {
  private:
   // --- setting up ---
 
-  void open_files() {
-    data_ = read_data_file(options_.data_path);
-    for (const std::string& warning : data_.warnings) listener_.log(LogLevel::warning, warning);
-    def_ = load_network_def(options_.cfg_path);
-    for (const std::string& warning : def_.warnings) listener_.log(LogLevel::warning, warning);
-    if (def_.last_yolo() == nullptr) bad_input("%s: no [yolo] layer: there is nothing to train", options_.cfg_path.c_str());
-    max_batches_ = options_.steps > 0 ? options_.steps : def_.net.max_batches;
-    if (max_batches_ < 1) bad_input("%s: max_batches is not given; set it in [net] or use -steps N", options_.cfg_path.c_str());
-    def_.net.max_batches = static_cast<int>(std::min<int64_t>(max_batches_, 1 << 30));
-    if (def_.net.batch < 2) bad_input("%s: batch=%d is a value for testing; training needs more (64 is usual)", options_.cfg_path.c_str(), def_.net.batch);
-    if (def_.net.subdivisions > def_.net.batch) bad_input("%s: subdivisions=%d is above batch=%d", options_.cfg_path.c_str(), def_.net.subdivisions, def_.net.batch);
-    if (data_.train.empty()) bad_input("%s: train= is not given", options_.data_path.c_str());
-    if (data_.backup.empty()) bad_input("%s: backup= (the folder for weights) is not given", options_.data_path.c_str());
-    backup_ = resolve_backup();
-    base_ = base_name(options_.cfg_path);
-    train_set_ = open_list(data_.train, MissingLabels::exclude);
-    if (train_set_.images.empty()) bad_input("%s: none of the %lld images can be trained with: %s", data_.train.c_str(), (long long)train_set_.report.listed, train_set_.report.summary().c_str());
-    if (options_.map) valid_set_ = open_list(data_.valid.empty() ? data_.train : data_.valid, MissingLabels::negative);
-  }
-
-  // A backup folder that does not exist yet is made, beside the .data file unless the path is absolute.
-  std::string resolve_backup() const {
-    const std::string path = resolve_path(data_.backup, options_.data_path);
-    const std::string folder = file_exists(path) ? path : join_path(parent_folder(options_.data_path), data_.backup);
-    make_folders(folder);
-    return folder;
-  }
-
-  Dataset open_list(const std::string& list, MissingLabels missing) {
-    const std::string path = resolve_path(list, options_.data_path);
-    Dataset set = open_dataset(read_image_list(path), def_.classes(), missing);
-    const DatasetReport& report = set.report;
-    const bool clean = report.missing == 0 && report.unusable == 0 && report.bad_lines == 0;
-    listener_.log(clean ? LogLevel::info : LogLevel::warning, path + ": " + report.summary());
-    return set;
-  }
-
   void open_state() {
     if (!options_.resume) return;
     std::string problems;
-    const std::string path = find_state(def_, backup_, base_, &problems);
+    const std::string path = find_state(in_.def, in_.backup, in_.base, &problems);
     if (!problems.empty()) listener_.log(LogLevel::warning, problems);
-    if (path.empty()) bad_input("%s: nothing to resume: no %s.state there%s%s", backup_.c_str(), base_.c_str(), problems.empty() ? "" : ": ", problems.c_str());
-    loaded_ = std::make_unique<LoadedState>(read_state(def_, path));
+    if (path.empty()) bad_input("%s: nothing to resume: no %s.state there%s%s", in_.backup.c_str(), in_.base.c_str(), problems.empty() ? "" : ": ", problems.c_str());
+    loaded_ = std::make_unique<LoadedState>(read_state(in_.def, path));
     state_ = loaded_->state;
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
@@ -124,11 +78,11 @@ class TrainRun {
   int64_t cache_bytes() const {
     const int64_t given = options_.memory_bytes > 0 ? options_.memory_bytes : available_memory();
     const LoaderOptions loader = loader_options();
-    const size_t count = train_set_.images.size(), probes = std::min<size_t>(count, 16);
+    const size_t count = in_.train.images.size(), probes = std::min<size_t>(count, 16);
     int64_t bytes = 0, probed = 0;
     for (size_t i = 0; i < probes; ++i) {
       try {
-        const ImageInfo info = probe_image_file(train_set_.images[i * count / probes]);
+        const ImageInfo info = probe_image_file(in_.train.images[i * count / probes]);
         bytes += Loader::kept_bytes(loader, info.w, info.h);
         ++probed;
       } catch (const Error&) {
@@ -143,8 +97,8 @@ class TrainRun {
     backend_ = make_backend(options_.device, threads);
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
     loader_threads_ = options_.loader_threads > 0 ? options_.loader_threads : std::clamp(threads_, 1, 16);
-    random_ = def_.last_yolo()->yolo().random;
-    const InputSize largest = largest_training_size(def_.net, random_);
+    random_ = in_.def.last_yolo()->yolo().random;
+    const InputSize largest = largest_training_size(in_.def.net, random_);
     MemoryRequest request;
     request.dtype = dtype();
     request.width = largest.width, request.height = largest.height;
@@ -157,25 +111,25 @@ class TrainRun {
     };
     const int64_t available = resident_bytes() + available_memory();
     const int64_t budget = options_.memory_bytes > 0 ? options_.memory_bytes : static_cast<int64_t>(0.9 * static_cast<double>(available));
-    mini_batch_ = def_.net.mini_batch();
+    mini_batch_ = in_.def.net.mini_batch();
     if (loaded_) {
       mini_batch_ = state_.mini_batch;
-      plan_ = plan_memory(def_, *backend_, mini_batch_, request);
+      plan_ = plan_memory(in_.def, *backend_, mini_batch_, request);
     } else if (options_.auto_subdivisions) {
-      plan_ = largest_mini_batch(def_, *backend_, def_.net.batch, request, budget);
+      plan_ = largest_mini_batch(in_.def, *backend_, in_.def.net.batch, request, budget);
       mini_batch_ = plan_.mini_batch;
     } else {
-      plan_ = plan_memory(def_, *backend_, mini_batch_, request);
+      plan_ = plan_memory(in_.def, *backend_, mini_batch_, request);
     }
-    subdivisions_ = std::max(1, def_.net.batch / mini_batch_);
+    subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
     if (loaded_ && images_per_iteration_ != state_.batch) {
-      bad_input("%s: batch=%d now, %d when the run was stopped: a run goes on only with the same batch", options_.cfg_path.c_str(), def_.net.batch, state_.batch);
+      bad_input("%s: batch=%d now, %d when the run was stopped: a run goes on only with the same batch", options_.cfg_path.c_str(), in_.def.net.batch, state_.batch);
     }
     if (plan_.total() > budget) {
-      const MemoryPlan fits = largest_mini_batch(def_, *backend_, def_.net.batch, request, budget);
+      const MemoryPlan fits = largest_mini_batch(in_.def, *backend_, in_.def.net.batch, request, budget);
       fail(Status::memory, "mini-batch %d needs %.0f MB, %.0f MB are there; subdivisions=%d (mini-batch %d, %.0f MB) would fit", mini_batch_,
-           static_cast<double>(plan_.total()) / 1e6, static_cast<double>(budget) / 1e6, def_.net.batch / fits.mini_batch, fits.mini_batch,
+           static_cast<double>(plan_.total()) / 1e6, static_cast<double>(budget) / 1e6, in_.def.net.batch / fits.mini_batch, fits.mini_batch,
            static_cast<double>(fits.total()) / 1e6);
     }
     listener_.log(LogLevel::info, plan_.describe());
@@ -184,17 +138,17 @@ class TrainRun {
   DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
 
   void build() {
-    store_ = std::make_unique<ParamStore>(def_, *backend_, ParamStore::Options{true, def_.net.ema_alpha > 0});
+    store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
     load_weights();
-    network_ = std::make_unique<Network>(def_, *backend_, NetworkOptions{true, dtype(), mini_batch_});
-    const InputSize largest = largest_training_size(def_.net, random_);
+    network_ = std::make_unique<Network>(in_.def, *backend_, NetworkOptions{true, dtype(), mini_batch_});
+    const InputSize largest = largest_training_size(in_.def.net, random_);
     // The arena is taken once, at the largest size.
     network_->resize(largest.width, largest.height);
     network_->allocate();
     network_->weights_changed(*store_);
     LoaderOptions options = loader_options();
     options.on_bad_image = [this](const std::string&, const std::string& reason) { listener_.log(LogLevel::warning, reason); };
-    loader_ = std::make_unique<Loader>(train_set_, options);
+    loader_ = std::make_unique<Loader>(in_.train, options);
   }
 
   void load_weights() {
@@ -207,66 +161,45 @@ class TrainRun {
       return;
     }
     seed_ = state_.seed = options_.seed;
-    HostWeights start = initial_weights(def_, seed_);
+    HostWeights start = initial_weights(in_.def, seed_);
     if (options_.weights_path.empty()) {
       listener_.log(LogLevel::info, "no weights given: training from scratch, from random weights");
     } else {
-      WeightsFile file = read_weights(def_, options_.weights_path, start);
+      WeightsFile file = read_weights(in_.def, options_.weights_path, start);
       listener_.log(LogLevel::info, strf("%s: loaded %d of %zu layers, %llu images seen", options_.weights_path.c_str(), file.layers_loaded,
-                                         def_.layers.size(), (unsigned long long)file.header.seen));
+                                         in_.def.layers.size(), (unsigned long long)file.header.seen));
       start = std::move(file.weights);
       if (!file.partial && !options_.clear) {
         state_.iteration = static_cast<int64_t>(file.header.seen / static_cast<uint64_t>(images_per_iteration_));
         state_.seen = state_.iteration * images_per_iteration_;
       }
-      if (state_.iteration >= max_batches_) {
+      if (state_.iteration >= in_.max_batches) {
         bad_input("%s is at iteration %lld of %lld already: add -clear to train on from it anew, or raise max_batches", options_.weights_path.c_str(),
-                  (long long)state_.iteration, (long long)max_batches_);
+                  (long long)state_.iteration, (long long)in_.max_batches);
       }
     }
     store_->import_host(start);
   }
 
   LoaderOptions loader_options() const {
-    const YoloSpec& yolo = def_.last_yolo()->yolo();
-    LoaderOptions options;
-    AugmentOptions& a = options.augment;
-    a.w = def_.net.width, a.h = def_.net.height, a.channels = def_.net.channels;
-    a.jitter = yolo.jitter, a.resize = yolo.resize;
-    a.hue = def_.net.hue, a.saturation = def_.net.saturation, a.exposure = def_.net.exposure;
-    a.flip = def_.net.flip, a.mosaic = def_.net.mosaic, a.mosaic_bound = def_.net.mosaic_bound, a.mixup = def_.net.mixup;
-    a.blur = def_.net.blur, a.gaussian_noise = def_.net.gaussian_noise, a.letter_box = def_.net.letter_box;
-    a.max_boxes = yolo.scalars.max_boxes, a.classes = yolo.scalars.classes;
-    options.seed = seed_;
-    options.threads = loader_threads_;
-    options.cache_bytes = cache_bytes_;
-    options.prefetch = kPrefetched;
-    options.minibatch = mini_batch_;
-    options.slots_per_iteration = images_per_iteration_;
-    const InputSize largest = largest_training_size(def_.net, random_);
-    options.largest_side = std::max(largest.width, largest.height);
-    options.size_for = [net = def_.net, random = random_, max = max_batches_, seed = seed_](uint64_t iteration) {
-      const InputSize size = training_size(net, random, static_cast<int64_t>(iteration), max, seed);
-      return NetSize{size.width, size.height};
-    };
-    return options;
+    return make_loader_options(in_, {seed_, loader_threads_, cache_bytes_, kPrefetched, mini_batch_, images_per_iteration_});
   }
 
   void say_hello() {
-    save_weights_ = data_.saveweights > 0 ? data_.saveweights : max_batches_ < 10000 ? 1000 : 10000;
-    save_last_ = data_.savelast > 0 ? data_.savelast : 100;
+    save_weights_ = in_.data.saveweights > 0 ? in_.data.saveweights : in_.max_batches < 10000 ? 1000 : 10000;
+    save_last_ = in_.data.savelast > 0 ? in_.data.savelast : 100;
     HelloEvent hello;
     hello.device = backend_->description(), hello.precision = options_.bf16 ? "bf16" : "f32";
-    hello.cfg = options_.cfg_path, hello.base = base_;
+    hello.cfg = options_.cfg_path, hello.base = in_.base;
     hello.threads = threads_, hello.seed = seed_;
-    hello.width = def_.net.width, hello.height = def_.net.height;
-    hello.batch = images_per_iteration_, hello.mini_batch = mini_batch_, hello.subdivisions = subdivisions_, hello.classes = def_.classes();
-    hello.max_batches = max_batches_, hello.start_iteration = state_.iteration;
-    hello.images_train = train_set_.images.size(), hello.images_valid = valid_set_.images.size();
+    hello.width = in_.def.net.width, hello.height = in_.def.net.height;
+    hello.batch = images_per_iteration_, hello.mini_batch = mini_batch_, hello.subdivisions = subdivisions_, hello.classes = in_.def.classes();
+    hello.max_batches = in_.max_batches, hello.start_iteration = state_.iteration;
+    hello.images_train = in_.train.images.size(), hello.images_valid = in_.valid.images.size();
     hello.memory_bytes = plan_.total();
-    hello.learning_rate = def_.net.learning_rate, hello.momentum = def_.net.momentum, hello.decay = def_.net.decay;
+    hello.learning_rate = in_.def.net.learning_rate, hello.momentum = in_.def.net.momentum, hello.decay = in_.def.net.decay;
     hello.save_weights = save_weights_, hello.save_last = save_last_;
-    for (const LayerDef* yolo : def_.yolos()) hello.yolo_layers.push_back(yolo->index);
+    for (const LayerDef* yolo : in_.def.yolos()) hello.yolo_layers.push_back(yolo->index);
     listener_.hello(hello);
     state_.batch = images_per_iteration_, state_.mini_batch = mini_batch_, state_.threads = threads_, state_.precision = options_.bf16 ? 1 : 0;
   }
@@ -277,7 +210,7 @@ class TrainRun {
     loader_->start(static_cast<uint64_t>(state_.iteration));
     last_state_time_ = Clock::now();
     last_state_iteration_ = state_.iteration;
-    while (state_.iteration < max_batches_) {
+    while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
       if (!one_iteration()) return stop_here();
       const double seconds = seconds_since(begin);
@@ -296,7 +229,7 @@ class TrainRun {
 
   // False if stopped in between: then everything is as before the iteration.
   bool one_iteration() {
-    const InputSize size = training_size(def_.net, random_, state_.iteration, max_batches_, seed_);
+    const InputSize size = training_size(in_.def.net, random_, state_.iteration, in_.max_batches, seed_);
     if (size.width != network_->def().net.width || size.height != network_->def().net.height || first_) {
       network_->resize(size.width, size.height);
       network_->weights_changed(*store_);
@@ -306,7 +239,7 @@ class TrainRun {
     TrainPass pass;
     pass.seed = seed_;
     pass.iteration = static_cast<uint64_t>(state_.iteration);
-    pass.stop_before = stopped_until(def_, state_.iteration);
+    pass.stop_before = stopped_until(in_.def, state_.iteration);
     remember_statistics();
     store_->zero_gradients();
     loss_ = load_seconds_ = 0;
@@ -325,8 +258,8 @@ class TrainRun {
       collect_loss(*batch);
       network_->backward(*store_, pass);
     }
-    const float rate = learning_rate_at(def_.net, state_.iteration + 1, seed_);
-    if (!update_weights(def_, *store_, *backend_, {state_.iteration + 1, rate, images_per_iteration_, pass.stop_before})) {
+    const float rate = learning_rate_at(in_.def.net, state_.iteration + 1, seed_);
+    if (!update_weights(in_.def, *store_, *backend_, {state_.iteration + 1, rate, images_per_iteration_, pass.stop_before})) {
       fail(Status::bad_input, "iteration %lld: weights are no longer finite numbers; the learning rate is probably too high. The last good state is %s",
            (long long)state_.iteration + 1, last_state_text().c_str());
     }
@@ -350,13 +283,13 @@ class TrainRun {
     if (std::isfinite(cost)) return;
     std::string images;
     for (int index : batch.image_indices) {
-      if (images.size() < 2000) images += (images.empty() ? "" : ", ") + train_set_.images.at(static_cast<size_t>(index));
+      if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
     }
     fail(Status::bad_input, "iteration %lld: the loss is not a finite number; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
          (long long)state_.iteration + 1, images.c_str(), last_state_text().c_str());
   }
 
-  std::string last_state_text() const { return file_exists(state_path(backup_, base_)) ? state_path(backup_, base_) : "none yet"; }
+  std::string last_state_text() const { return file_exists(state_path(in_.backup, in_.base)) ? state_path(in_.backup, in_.base) : "none yet"; }
 
   // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
   void remember_statistics() {
@@ -377,13 +310,13 @@ class TrainRun {
 
   // darknet.md 2.3
   void average_weights() {
-    const int64_t begin = max_batches_ / 2, apply = max_batches_ - kAverageApplyBefore;
-    if (def_.net.ema_alpha <= 0 || state_.averaging == 2 || state_.iteration < begin) return;
+    const int64_t begin = in_.max_batches / 2, apply = in_.max_batches - kAverageApplyBefore;
+    if (in_.def.net.ema_alpha <= 0 || state_.averaging == 2 || state_.iteration < begin) return;
     const bool first = state_.averaging == 0;
     const bool put_in_place = state_.iteration >= apply && apply > begin;
     for (const ParamArray& array : store_->arrays()) {
       if (array.ema == nullptr) continue;
-      backend_->average_towards(array.ema, array.w, array.floats, first ? 0.0f : def_.net.ema_alpha);
+      backend_->average_towards(array.ema, array.w, array.floats, first ? 0.0f : in_.def.net.ema_alpha);
     }
     state_.averaging = 1;
     if (!put_in_place) return;
@@ -397,10 +330,10 @@ class TrainRun {
   void report_step(double seconds) {
     pace_ = pace_ <= 0 ? seconds : 0.95 * pace_ + 0.05 * seconds;
     StepEvent step;
-    step.iteration = state_.iteration, step.max_batches = max_batches_, step.images = state_.seen;
-    step.loss = loss_, step.avg_loss = state_.avg_loss, step.rate = learning_rate_at(def_.net, state_.iteration, seed_);
+    step.iteration = state_.iteration, step.max_batches = in_.max_batches, step.images = state_.seen;
+    step.loss = loss_, step.avg_loss = state_.avg_loss, step.rate = learning_rate_at(in_.def.net, state_.iteration, seed_);
     step.seconds = seconds, step.load_seconds = load_seconds_;
-    step.eta_seconds = pace_ * static_cast<double>(max_batches_ - state_.iteration);
+    step.eta_seconds = pace_ * static_cast<double>(in_.max_batches - state_.iteration);
     step.width = network_->def().net.width, step.height = network_->def().net.height;
     step.map_wanted = options_.map, step.next_map = next_map();
     step.last_map = state_.last_map, step.best_map = state_.best_map, step.iou_thresh = options_.iou_thresh;
@@ -411,27 +344,27 @@ class TrainRun {
 
   // darknet.md 7.3
   int64_t next_map() const {
-    const int64_t epochs = static_cast<int64_t>(options_.map_epochs) * static_cast<int64_t>(train_set_.images.size()) / images_per_iteration_;
-    return std::max<int64_t>(state_.last_map_iteration + std::max<int64_t>(100, epochs), def_.net.burn_in);
+    const int64_t epochs = static_cast<int64_t>(options_.map_epochs) * static_cast<int64_t>(in_.train.images.size()) / images_per_iteration_;
+    return std::max<int64_t>(state_.last_map_iteration + std::max<int64_t>(100, epochs), in_.def.net.burn_in);
   }
 
-  bool map_due() const { return state_.iteration >= next_map() || state_.iteration == max_batches_; }
+  bool map_due() const { return state_.iteration >= next_map() || state_.iteration == in_.max_batches; }
 
   // False if stopped meanwhile.
   bool evaluate_now() {
     const Clock::time_point begin = Clock::now();
-    if (!detector_) detector_ = std::make_unique<Detector>(def_, *backend_, 1, dtype());
+    if (!detector_) detector_ = std::make_unique<Detector>(in_.def, *backend_, 1, dtype());
     detector_->set_weights(store_->export_host());
     EvaluateOptions options;
     options.iou_thresh = options_.iou_thresh, options.conf_thresh = options_.thresh, options.points = options_.points;
-    options.letter_box = def_.net.letter_box;
+    options.letter_box = in_.def.net.letter_box;
     options.progress = [this](size_t) { return !stop_.load(std::memory_order_relaxed); };
     options.unreadable = [this](const std::string& text) {
       if (unreadable_.insert(text).second) listener_.log(LogLevel::warning, text);
     };
     EvalEvent event;
     try {
-      event.result = evaluate(*detector_, valid_set_, options);
+      event.result = evaluate(*detector_, in_.valid, options);
     } catch (const Error& e) {
       if (e.status() == Status::stopped) return false;
       throw;
@@ -448,12 +381,12 @@ class TrainRun {
   }
 
   void show_samples() {
-    const size_t count = std::min<size_t>(static_cast<size_t>(std::max(0, options_.samples)), valid_set_.images.size());
+    const size_t count = std::min<size_t>(static_cast<size_t>(std::max(0, options_.samples)), in_.valid.images.size());
     for (size_t i = 0; i < count; ++i) {
-      const std::string& path = valid_set_.images[i * valid_set_.images.size() / count];
+      const std::string& path = in_.valid.images[i * in_.valid.images.size() / count];
       try {
-        const Image8 image = decode_image_file(path, {}, def_.net.channels >= 3 ? 3 : 1);
-        const Detections found = detector_->detect({&image}, {options_.thresh, kEvaluateNms, def_.net.letter_box})[0];
+        const Image8 image = decode_image_file(path, {}, in_.def.net.channels >= 3 ? 3 : 1);
+        const Detections found = detector_->detect({&image}, {options_.thresh, kEvaluateNms, in_.def.net.letter_box})[0];
         listener_.sample({state_.iteration, path, list_detections(found, options_.thresh)});
       } catch (const Error&) {
         continue;  // reported by the evaluation
@@ -463,13 +396,13 @@ class TrainRun {
 
   // --- files ---
 
-  std::string weights_path(const std::string& suffix) const { return join_path(backup_, base_ + "_" + suffix + ".weights"); }
+  std::string weights_path(const std::string& suffix) const { return join_path(in_.backup, in_.base + "_" + suffix + ".weights"); }
 
   void write_weights_file(const std::string& suffix, const std::string& kind, ParamField field = ParamField::value) {
     const std::string path = weights_path(suffix);
     HostWeights weights = store_->export_host(field);
     if (field == ParamField::average) copy_statistics(&weights);
-    write_weights(def_, path, weights, static_cast<uint64_t>(state_.seen));
+    write_weights(in_.def, path, weights, static_cast<uint64_t>(state_.seen));
     last_written_ = path;
     listener_.checkpoint({state_.iteration, path, kind});
   }
@@ -491,9 +424,9 @@ class TrainRun {
   }
 
   void save_state() {
-    const std::string path = state_path(backup_, base_);
-    if (file_exists(path)) std::rename(path.c_str(), previous_state_path(backup_, base_).c_str());
-    write_state(def_, path, *store_, state_);
+    const std::string path = state_path(in_.backup, in_.base);
+    if (file_exists(path)) std::rename(path.c_str(), previous_state_path(in_.backup, in_.base).c_str());
+    write_state(in_.def, path, *store_, state_);
     last_state_time_ = Clock::now();
     last_state_iteration_ = state_.iteration;
     listener_.checkpoint({state_.iteration, path, "state"});
@@ -509,11 +442,7 @@ class TrainRun {
   TrainListener& listener_;
   const std::atomic<bool>& stop_;
   Clock::time_point started_;
-  DataFile data_;
-  NetworkDef def_;
-  int64_t max_batches_ = 0;
-  std::string backup_, base_;
-  Dataset train_set_, valid_set_;
+  TrainInputs in_;
   std::unique_ptr<LoadedState> loaded_;
   TrainState state_;
   std::unique_ptr<Backend> backend_;

@@ -22,7 +22,8 @@ struct TrainOptions {
   float iou_thresh = 0.5f, thresh = 0.25f;
   int points = 0;
   int64_t steps = 0;               // 0 = the cfg's max_batches
-  bool auto_subdivisions = false;
+  int subdivisions = 0;            // 0 = the cfg's
+  bool auto_subdivisions = false;  // the largest mini-batch that fits the memory
   int64_t memory_bytes = 0;        // budget, 0 = what is available
   int loader_threads = 0;          // 0 = chosen
   int samples = 4;                 // pictures shown after each evaluation
