@@ -94,7 +94,7 @@ def _place(rng: art.Rng, canvas: art.Canvas, labels: list[Label]) -> None:
     class_id = int(rng.integers(len(NAMES)))
     sprite = _ARTISTS[class_id](rng)
     for _ in range(12):
-        extent_px = size_px * float(np.exp(rng.uniform(np.log(0.12), np.log(0.42))))
+        extent_px = size_px * float(np.exp(rng.uniform(np.log(0.15), np.log(0.45))))
         tilt = float(rng.uniform(-1, 1)) * _TILT_DEGREES[class_id]
         centre = (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
         colour, alpha = art.transform(sprite, size_px, extent_px, tilt, centre)
