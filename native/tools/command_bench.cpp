@@ -13,6 +13,7 @@
 #include "infer/detector.h"
 #include "math/philox.h"
 #include "model/network.h"
+#include "model/weights_file.h"
 #include "train/memory_plan.h"
 #include "train/optimizer.h"
 
@@ -28,7 +29,7 @@ struct BenchSetup {
   DType dtype = DType::f32;
   int batch = 1, steps = 5, warmup = 1;
   bool json = false;
-  std::string image;
+  std::string image, weights;
 };
 
 std::vector<float> noise(int64_t count) {
@@ -110,7 +111,9 @@ int bench_step(BenchSetup& setup) {
 
 int bench_detect(BenchSetup& setup) {
   Detector detector(setup.def, *setup.backend, setup.batch, setup.dtype);
-  detector.set_weights(initial_weights(setup.def, 1));
+  HostWeights weights = initial_weights(setup.def, 1);
+  if (!setup.weights.empty()) weights = read_weights(setup.def, setup.weights, weights).weights;
+  detector.set_weights(std::move(weights));
   std::vector<double> seconds;
   const std::vector<float> pixels = noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
   for (int i = 0; i < setup.warmup + setup.steps; ++i) {
@@ -142,6 +145,7 @@ int command_bench(Arguments& args) {
   const int size = static_cast<int>(args.integer("size", 0, 32, CfgLimits::side));
   const std::string what = args.word(0, "step or detect");
   setup.def = load_network_def(args.word(1, "the .cfg file"));
+  setup.weights = args.word_or(2, "");  // detection only: how much there is to decode depends on them
   if (setup.def.last_yolo() == nullptr) bad_input("%s: no [yolo] layer", setup.def.name.c_str());
   if (size > 0) resize_network(&setup.def, size, size);
   setup.dtype = precision == "bf16" ? DType::bf16 : DType::f32;

@@ -30,7 +30,7 @@ from darknet_bridge.program import find_program
 from darknet_bridge.samples import render_picture
 
 ROOT = Path(__file__).resolve().parents[2]
-TORCH = "torch==2.13.*"
+TORCH = "torch==2.13.0"
 TORCH_VENV = ROOT / ".cache" / "torch-venv"
 MODELS = {"yolov3-tiny": 8, "yolov4": 2}  # mini-batch of a training step
 
@@ -77,10 +77,7 @@ def ensure_torch() -> None:
         return
     print(f"installing {TORCH} into {TORCH_VENV}", flush=True)
     venv.create(TORCH_VENV, with_pip=True, clear=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "numpy"]
-    # PyTorch's own index has builds without CUDA; where it can't be reached, the default index has a (larger) one.
-    if subprocess.run([*install, f"{TORCH}", "--index-url", "https://download.pytorch.org/whl/cpu"], check=False).returncode:
-        subprocess.run([*install, TORCH], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "numpy", TORCH], check=True)
 
 
 def machine() -> dict[str, Any]:
