@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .network import Network
 
 _SIDE_PX = 224
-_BATCH = 16
-_STEPS = 600
-_THRESHOLD = 0.3
+_BATCH = 8
+_STEPS = 900
+_THRESHOLD = 0.25
 _MATCH_IOU = 0.5
 _COLOURS = ((60, 60, 250), (60, 200, 60), (250, 140, 40))  # BGR, one a class
 
@@ -67,8 +67,8 @@ def make_run(folder: Path, pictures: SampleSet, steps: int) -> RunDir:
         subdivisions=1,
         max_batches=steps,
         burn_in=min(60, steps // 5),
-        steps=(max(steps * 7 // 10, 1), max(steps * 9 // 10, 2)),
-        learning_rate=0.002,
+        steps=(steps * 6 // 10, steps * 85 // 100),
+        learning_rate=0.001,
         random=False,
         anchors=recipes.calc_anchors(pictures.data, 6, _SIDE_PX, _SIDE_PX),
     )

@@ -71,6 +71,10 @@ class TrainRun {
     if (path.empty()) bad_input("%s: nothing to resume: no %s.state there%s%s", in_.backup.c_str(), in_.base.c_str(), problems.empty() ? "" : ": ", problems.c_str());
     loaded_ = std::make_unique<LoadedState>(read_state(in_.def, path));
     state_ = loaded_->state;
+    if ((state_.precision == 1) != options_.bf16) {
+      listener_.log(LogLevel::warning, std::string("the run was trained in ") + (state_.precision == 1 ? "bf16" : "f32") + " so far and goes on in " +
+                                           (options_.bf16 ? "bf16" : "f32"));
+    }
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
 
@@ -249,19 +253,19 @@ class TrainRun {
         return false;
       }
       const Clock::time_point before = Clock::now();
-      const std::shared_ptr<const MiniBatch> batch = loader_->next();
+      last_batch_ = loader_->next();
+      const MiniBatch& batch = *last_batch_;
       load_seconds_ += seconds_since(before);
-      pass.pixels = batch->pixels.data(), pass.truth = batch->truth.data();
+      pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data();
       pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(mini_batch_);
       pass.accumulate_gradients = part > 0;
       network_->forward_train(*store_, pass);
-      collect_loss(*batch);
+      collect_loss(batch);
       network_->backward(*store_, pass);
     }
     const float rate = learning_rate_at(in_.def.net, state_.iteration + 1, seed_);
     if (!update_weights(in_.def, *store_, *backend_, {state_.iteration + 1, rate, images_per_iteration_, pass.stop_before})) {
-      fail(Status::bad_input, "iteration %lld: weights are no longer finite numbers; the learning rate is probably too high. The last good state is %s",
-           (long long)state_.iteration + 1, last_state_text().c_str());
+      fail_not_finite("weights are no longer finite numbers", *last_batch_);
     }
     network_->weights_changed(*store_);
     ++state_.iteration;
@@ -281,12 +285,16 @@ class TrainRun {
     cost /= static_cast<double>(network_->yolo_layers().size());
     loss_ += cost / images_per_iteration_;
     if (std::isfinite(cost)) return;
+    fail_not_finite("the loss is not a finite number", batch);
+  }
+
+  [[noreturn]] void fail_not_finite(const char* what, const MiniBatch& batch) const {
     std::string images;
     for (int index : batch.image_indices) {
       if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
     }
-    fail(Status::bad_input, "iteration %lld: the loss is not a finite number; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
-         (long long)state_.iteration + 1, images.c_str(), last_state_text().c_str());
+    fail(Status::bad_input, "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
+         (long long)state_.iteration + 1, what, images.c_str(), last_state_text().c_str());
   }
 
   std::string last_state_text() const { return file_exists(state_path(in_.backup, in_.base)) ? state_path(in_.backup, in_.base) : "none yet"; }
@@ -458,6 +466,7 @@ class TrainRun {
   std::unique_ptr<Detector> detector_;
   int save_weights_ = 1000, save_last_ = 100;
   bool first_ = true;
+  std::shared_ptr<const MiniBatch> last_batch_;
   double loss_ = 0, load_seconds_ = 0, pace_ = 0;
   std::vector<std::vector<float>> statistics_;
   std::set<std::string> unreadable_;
