@@ -12,6 +12,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 from setuptools import Command, Distribution, setup
 from setuptools.command.build import build
@@ -39,7 +40,7 @@ class BuildNative(Command):
     """A sub-command of `build`: compiles native/ and installs it into the build folder, or into the source tree."""
 
     description = "build the native library and program with CMake"
-    user_options: list[tuple[str, str | None, str]] = []
+    user_options: ClassVar[list[tuple[str, str | None, str]]] = []
 
     def initialize_options(self) -> None:
         self.editable_mode = False

@@ -48,7 +48,8 @@ double Arguments::number(const char* name, double fallback) {
   if (value.empty()) return fallback;
   double number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number)) bad_input("-%s %s: expected a number", name, value.c_str());
+  if (error != std::errc() || end != value.data() + value.size() || !std::isfinite(number))
+    bad_input("-%s %s: expected a number", name, value.c_str());
   return number;
 }
 
@@ -80,6 +81,8 @@ std::string Arguments::word(size_t index, const char* what) {
   return rest_[index];
 }
 
-std::string Arguments::word_or(size_t index, const std::string& fallback) { return index < words().size() ? rest_[index] : fallback; }
+std::string Arguments::word_or(size_t index, const std::string& fallback) {
+  return index < words().size() ? rest_[index] : fallback;
+}
 
 }  // namespace dk

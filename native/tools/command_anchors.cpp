@@ -34,8 +34,8 @@ int command_calc_anchors(Arguments& args) {
       ids.push_back(box.class_id);
     }
   }
-  std::printf(" num_of_clusters = %d, width = %d, height = %d \n read labels from %zu images \n loaded %zu boxes \n", clusters, width, height,
-              set.images.size(), sizes.size());
+  std::printf(" num_of_clusters = %d, width = %d, height = %d \n read labels from %zu images \n loaded %zu boxes \n", clusters,
+              width, height, set.images.size(), sizes.size());
   const AnchorResult result = calc_anchors(sizes, clusters, seed);
   std::printf(" avg IoU = %2.2f %%\n", 100 * result.avg_iou);
   const std::string anchors = format_anchors(result.anchors, width);

@@ -58,15 +58,24 @@ void report(const BenchSetup& setup, const char* what, std::vector<double> secon
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
   if (!setup.json) {
-    std::printf("%s %s %dx%d batch %d: median %.4f s, best %.4f s, %.1f images/s, %.0f GFLOP/s, peak memory %.0f MB\n", what, setup.def.name.c_str(),
-                setup.def.net.width, setup.def.net.height, setup.batch, median, seconds[0], setup.batch / median, gflop / median,
-                static_cast<double>(peak_resident_bytes()) / 1e6);
+    std::printf("%s %s %dx%d batch %d: median %.4f s, best %.4f s, %.1f images/s, %.0f GFLOP/s, peak memory %.0f MB\n", what,
+                setup.def.name.c_str(), setup.def.net.width, setup.def.net.height, setup.batch, median, seconds[0],
+                setup.batch / median, gflop / median, static_cast<double>(peak_resident_bytes()) / 1e6);
     return;
   }
   JsonWriter json;
-  json.begin_object().field("what", what).field("cfg", setup.def.name).field("width", setup.def.net.width).field("height", setup.def.net.height);
-  json.field("batch", setup.batch).field("precision", setup.dtype == DType::bf16 ? "bf16" : "f32").field("device", setup.backend->description());
-  json.field("gflop", gflop).field("median_seconds", median).field("best_seconds", seconds[0]).field("peak_bytes", peak_resident_bytes());
+  json.begin_object()
+      .field("what", what)
+      .field("cfg", setup.def.name)
+      .field("width", setup.def.net.width)
+      .field("height", setup.def.net.height);
+  json.field("batch", setup.batch)
+      .field("precision", setup.dtype == DType::bf16 ? "bf16" : "f32")
+      .field("device", setup.backend->description());
+  json.field("gflop", gflop)
+      .field("median_seconds", median)
+      .field("best_seconds", seconds[0])
+      .field("peak_bytes", peak_resident_bytes());
   json.key("seconds").begin_array();
   for (double s : seconds) json.value(s);
   json.end_array().end_object();
@@ -80,7 +89,8 @@ int bench_step(BenchSetup& setup) {
   Network network(setup.def, backend, {true, setup.dtype, setup.batch});
   network.allocate();
   network.weights_changed(store);
-  const std::vector<float> pixels = noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+  const std::vector<float> pixels =
+      noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
   const std::vector<float> truth = some_truth(setup.def, setup.batch);
   TrainPass pass;
   pass.pixels = pixels.data(), pass.truth = truth.data();
@@ -115,7 +125,8 @@ int bench_detect(BenchSetup& setup) {
   if (!setup.weights.empty()) weights = read_weights(setup.def, setup.weights, weights).weights;
   detector.set_weights(std::move(weights));
   std::vector<double> seconds;
-  const std::vector<float> pixels = noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+  const std::vector<float> pixels =
+      noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
   for (int i = 0; i < setup.warmup + setup.steps; ++i) {
     const Clock::time_point begin = Clock::now();
     if (setup.image.empty()) {

@@ -17,7 +17,12 @@ void print_json(const DetectSession& session, const MapResult& r) {
   JsonWriter json;
   json.begin_object().field("map", r.map).field("iou_thresh", static_cast<double>(r.iou_thresh)).field("points", r.points);
   json.field("detections", r.detections_count).field("truths", r.unique_truth_count);
-  json.field("tp", r.tp).field("fp", r.fp).field("fn", r.fn).field("precision", r.precision).field("recall", r.recall).field("f1", r.f1);
+  json.field("tp", r.tp)
+      .field("fp", r.fp)
+      .field("fn", r.fn)
+      .field("precision", r.precision)
+      .field("recall", r.recall)
+      .field("f1", r.f1);
   json.field("avg_iou", r.avg_iou).key("classes").begin_array();
   for (size_t i = 0; i < r.classes.size(); ++i) {
     const ClassMap& c = r.classes[i];
@@ -31,7 +36,8 @@ void print_json(const DetectSession& session, const MapResult& r) {
 std::vector<Labels> read_difficult(const DetectSession& session, size_t images) {
   if (session.data.difficult.empty()) return {};
   const std::vector<std::string> list = read_image_list(resolve_path(session.data.difficult, session.data.path));
-  if (list.size() != images) bad_input("%s lists %zu images, valid %zu: the two go side by side", session.data.difficult.c_str(), list.size(), images);
+  if (list.size() != images)
+    bad_input("%s lists %zu images, valid %zu: the two go side by side", session.data.difficult.c_str(), list.size(), images);
   std::vector<Labels> labels;
   for (const std::string& image : list) labels.push_back(read_labels(label_path_for(image), session.def.classes()));
   return labels;
@@ -95,7 +101,8 @@ int command_recall(Arguments& args) {
     }
     const double truths = static_cast<double>(std::max<int64_t>(1, total));
     std::fprintf(stderr, "%5zu %5lld %5lld\tRPs/Img: %.2f\tIOU: %.2f%%\tRecall:%.2f%%\n", i, (long long)correct, (long long)total,
-                 static_cast<double>(proposals) / static_cast<double>(i + 1), 100 * iou_sum / truths, 100 * static_cast<double>(correct) / truths);
+                 static_cast<double>(proposals) / static_cast<double>(i + 1), 100 * iou_sum / truths,
+                 100 * static_cast<double>(correct) / truths);
   }
   return 0;
 }

@@ -12,7 +12,8 @@
 namespace dk {
 
 int command_partial(Arguments& args) {
-  const std::string cfg = args.word(0, "the .cfg file"), weights = args.word(1, "the .weights file"), out = args.word(2, "the output file");
+  const std::string cfg = args.word(0, "the .cfg file"), weights = args.word(1, "the .weights file"),
+                    out = args.word(2, "the output file");
   const NetworkDef def = load_network_def(cfg);
   int cutoff = 0;
   const std::string number = args.word(3, "the number of layers");
@@ -38,9 +39,9 @@ int command_inspect(Arguments& args) {
   const NetworkNeeds needs = network_needs(def);
   const long long params = static_cast<long long>(network_param_count(def));
   std::printf("parameters %lld, weights file %lld bytes, classes %d\n", params, 20 + 4 * params, def.classes());
-  std::printf("memory of the network at %dx%d: detection %.0f MB, training %.0f MB (mini-batch 1), %.0f MB (mini-batch %d)\n", def.net.width, def.net.height,
-              static_cast<double>(needs.detect) / 1e6, static_cast<double>(needs.train_one) / 1e6, static_cast<double>(needs.train_mini_batch) / 1e6,
-              def.net.mini_batch());
+  std::printf("memory of the network at %dx%d: detection %.0f MB, training %.0f MB (mini-batch 1), %.0f MB (mini-batch %d)\n",
+              def.net.width, def.net.height, static_cast<double>(needs.detect) / 1e6, static_cast<double>(needs.train_one) / 1e6,
+              static_cast<double>(needs.train_mini_batch) / 1e6, def.net.mini_batch());
   if (!weights.empty()) std::fputs(describe_weights(def, weights).c_str(), stdout);
   return 0;
 }
@@ -51,8 +52,9 @@ int command_devices(Arguments& args) {
   const std::vector<DeviceInfo> devices = list_devices();
   if (!json) {
     for (const DeviceInfo& d : devices) {
-      std::printf("%-8s %s, %.1f GB of %.1f GB free%s%s\n", d.id.c_str(), d.description.c_str(), static_cast<double>(d.free_bytes) / 1e9,
-                  static_cast<double>(d.memory_bytes) / 1e9, d.usable ? "" : ": not usable: ", d.reason.c_str());
+      std::printf("%-8s %s, %.1f GB of %.1f GB free%s%s\n", d.id.c_str(), d.description.c_str(),
+                  static_cast<double>(d.free_bytes) / 1e9, static_cast<double>(d.memory_bytes) / 1e9,
+                  d.usable ? "" : ": not usable: ", d.reason.c_str());
     }
     return 0;
   }

@@ -43,7 +43,8 @@ std::vector<Found> collect(const Detections& detections, float thresh) {
     std::stable_sort(item.classes.begin(), item.classes.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     found.push_back(std::move(item));
   }
-  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.box.x - a.box.w / 2 < b.box.x - b.box.w / 2; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Found& a, const Found& b) { return a.box.x - a.box.w / 2 < b.box.x - b.box.w / 2; });
   return found;
 }
 
@@ -70,10 +71,12 @@ std::string json_frame(const DetectSession& session, const Detections& detection
   for (const Detection& d : list_detections(detections, kJsonThreshold)) {
     JsonWriter label;
     label.value(session.name(d.class_id));
-    text += strf("%s  {\"class_id\":%d, \"name\":%s, \"relative_coordinates\":{\"center_x\":%f, \"center_y\":%f, \"width\":%f, \"height\":%f}, "
-                 "\"confidence\":%f}",
-                 first ? "" : ", \n", d.class_id, label.text().c_str(), static_cast<double>(d.box.x), static_cast<double>(d.box.y),
-                 static_cast<double>(d.box.w), static_cast<double>(d.box.h), static_cast<double>(d.confidence));
+    text += strf(
+        "%s  {\"class_id\":%d, \"name\":%s, \"relative_coordinates\":{\"center_x\":%f, \"center_y\":%f, \"width\":%f, "
+        "\"height\":%f}, "
+        "\"confidence\":%f}",
+        first ? "" : ", \n", d.class_id, label.text().c_str(), static_cast<double>(d.box.x), static_cast<double>(d.box.y),
+        static_cast<double>(d.box.w), static_cast<double>(d.box.h), static_cast<double>(d.confidence));
     first = false;
   }
   return text + "\n ] \n}";
@@ -82,8 +85,8 @@ std::string json_frame(const DetectSession& session, const Detections& detection
 void save_labels(const std::vector<Found>& found, const std::string& image_path) {
   std::string text;
   for (const Found& item : found) {
-    text += strf("%d %2.4f %2.4f %2.4f %2.4f\n", item.classes[0].second, static_cast<double>(item.box.x), static_cast<double>(item.box.y),
-                 static_cast<double>(item.box.w), static_cast<double>(item.box.h));
+    text += strf("%d %2.4f %2.4f %2.4f %2.4f\n", item.classes[0].second, static_cast<double>(item.box.x),
+                 static_cast<double>(item.box.y), static_cast<double>(item.box.w), static_cast<double>(item.box.h));
   }
   write_file_atomically(label_path_for(image_path), text);
 }

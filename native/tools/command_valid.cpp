@@ -38,7 +38,8 @@ struct PixelEdges {
 
 PixelEdges edges_of(const Box& b, int w, int h) {
   const float fw = static_cast<float>(w), fh = static_cast<float>(h);
-  return {std::max(0.0f, (b.x - b.w / 2) * fw), std::max(0.0f, (b.y - b.h / 2) * fh), std::min(fw, (b.x + b.w / 2) * fw), std::min(fh, (b.y + b.h / 2) * fh)};
+  return {std::max(0.0f, (b.x - b.w / 2) * fw), std::max(0.0f, (b.y - b.h / 2) * fh), std::min(fw, (b.x + b.w / 2) * fw),
+          std::min(fh, (b.y + b.h / 2) * fh)};
 }
 
 // COCO's image ids: the number at the end of each file's name, as in COCO's own files, where all names have one and no two
@@ -72,8 +73,9 @@ class Writer {
         if (coco_) {
           add_coco(ids_[number], e, c, probability);
         } else {
-          voc_[static_cast<size_t>(c)] += strf("%s %f %f %f %f %f\n", id.c_str(), static_cast<double>(probability), static_cast<double>(e.left + 1),
-                                               static_cast<double>(e.top + 1), static_cast<double>(e.right), static_cast<double>(e.bottom));
+          voc_[static_cast<size_t>(c)] +=
+              strf("%s %f %f %f %f %f\n", id.c_str(), static_cast<double>(probability), static_cast<double>(e.left + 1),
+                   static_cast<double>(e.top + 1), static_cast<double>(e.right), static_cast<double>(e.bottom));
         }
       }
     }

@@ -18,8 +18,10 @@ namespace {
 const char kHelp[] =
     "usage: darknet COMMAND ...\n"
     "  detector train DATA CFG [WEIGHTS]   train; writes weights into the folder `backup` of DATA\n"
-    "      -map  -mAP_epochs N  -clear  -resume  -steps N  -subdivisions auto|N  -memory MB  -json  -run-dir DIR  -stop-file FILE\n"
-    "      -device auto|cpu  -threads N  -precision f32|bf16  -seed N  -deterministic  -iou_thresh F  -thresh F  -points N  -dont_show\n"
+    "      -map  -mAP_epochs N  -clear  -resume  -steps N  -subdivisions auto|N  -memory MB  -json  -run-dir DIR  -stop-file "
+    "FILE\n"
+    "      -device auto|cpu  -threads N  -precision f32|bf16  -seed N  -deterministic  -iou_thresh F  -thresh F  -points N  "
+    "-dont_show\n"
     "  detector test DATA CFG WEIGHTS [IMAGE]   find objects; without IMAGE, paths are read from stdin\n"
     "      -thresh F  -ext_output  -out FILE.json  -save_labels  -letter_box  -dont_show\n"
     "  detector map DATA CFG WEIGHTS       mean average precision over the images of `valid`\n"
@@ -30,7 +32,8 @@ const char kHelp[] =
     "  partial CFG WEIGHTS OUT N           the first N layers of a weights file\n"
     "  inspect CFG [WEIGHTS]               layers, shapes, parameters, memory; what a weights file holds   -json\n"
     "  devices                             what can be trained on   -json\n"
-    "  bench step|detect CFG [WEIGHTS]     time of a training step or a detection   -batch N  -steps N  -size N  -image FILE  -json\n"
+    "  bench step|detect CFG [WEIGHTS]     time of a training step or a detection   -batch N  -steps N  -size N  -image FILE  "
+    "-json\n"
     "  version | help\n";
 
 int detector(dk::Arguments& args, const std::string& verb) {
@@ -94,11 +97,8 @@ int main(int argc, char** argv) {
   const bool json = wants_json(argc, argv);
   try {
     return run(argc, argv);
-  } catch (const dk::Error& e) {
-    return report(static_cast<int>(e.status()), e.what(), json);
-  } catch (const std::bad_alloc&) {
-    return report(static_cast<int>(dk::Status::memory), "out of memory; smaller mini-batches (subdivisions) or a smaller input need less", json);
-  } catch (const std::exception& e) {
-    return report(static_cast<int>(dk::Status::internal), e.what(), json);
-  }
+  } catch (const dk::Error& e) { return report(static_cast<int>(e.status()), e.what(), json); } catch (const std::bad_alloc&) {
+    return report(static_cast<int>(dk::Status::memory),
+                  "out of memory; smaller mini-batches (subdivisions) or a smaller input need less", json);
+  } catch (const std::exception& e) { return report(static_cast<int>(dk::Status::internal), e.what(), json); }
 }

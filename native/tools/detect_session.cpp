@@ -21,7 +21,8 @@ Dataset DetectSession::valid_set() const {
   const std::string path = resolve_path(list, data.path);
   Dataset set = open_dataset(read_image_list(path), def.classes(), MissingLabels::negative);
   const DatasetReport& report = set.report;
-  if (report.missing + report.unusable + report.bad_lines > 0) std::fprintf(stderr, "warning: %s: %s\n", path.c_str(), report.summary().c_str());
+  if (report.missing + report.unusable + report.bad_lines > 0)
+    std::fprintf(stderr, "warning: %s: %s\n", path.c_str(), report.summary().c_str());
   return set;
 }
 
@@ -39,17 +40,19 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
   for (const std::string& warning : session.def.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
   if (!session.data.names.empty()) session.names = read_names(resolve_path(session.data.names, session.data.path));
   if (static_cast<int>(session.names.size()) != session.def.classes()) {
-    const std::string text = strf("%s has %zu names, %s has classes=%d", session.data.names.empty() ? session.data.path.c_str() : session.data.names.c_str(),
+    const std::string text = strf("%s has %zu names, %s has classes=%d",
+                                  session.data.names.empty() ? session.data.path.c_str() : session.data.names.c_str(),
                                   session.names.size(), cfg.c_str(), session.def.classes());
     if (names_must_fit && !session.data.names.empty()) bad_input("%s", text.c_str());
     std::fprintf(stderr, "warning: %s\n", text.c_str());
   }
   WeightsFile weights = read_weights(session.def, session.weights_path, initial_weights(session.def, 1));
   if (weights.partial) {
-    bad_input("%s holds only the first %d of %zu layers: start weights for training, not a finished model", session.weights_path.c_str(),
-              weights.layers_loaded, session.def.layers.size());
+    bad_input("%s holds only the first %d of %zu layers: start weights for training, not a finished model",
+              session.weights_path.c_str(), weights.layers_loaded, session.def.layers.size());
   }
-  std::fprintf(stderr, "Loading weights from %s...Done! Loaded %d layers from weights-file \n", session.weights_path.c_str(), weights.layers_loaded);
+  std::fprintf(stderr, "Loading weights from %s...Done! Loaded %d layers from weights-file \n", session.weights_path.c_str(),
+               weights.layers_loaded);
   session.backend = make_backend(device, threads);
   session.detector = std::make_unique<Detector>(session.def, *session.backend, 1, precision == "bf16" ? DType::bf16 : DType::f32);
   session.detector->set_weights(std::move(weights.weights));

@@ -30,7 +30,9 @@ void fill(Image8* image, int left, int top, int right, int bottom, Colour colour
 }  // namespace
 
 void draw_box(Image8* image, const Box& box, int class_id) {
-  const auto pixel = [](float at, int side) { return static_cast<int>(std::lround(std::clamp(at, -1.0f, 2.0f) * static_cast<float>(side))); };
+  const auto pixel = [](float at, int side) {
+    return static_cast<int>(std::lround(std::clamp(at, -1.0f, 2.0f) * static_cast<float>(side)));
+  };
   const int left = pixel(box.x - box.w / 2, image->w), right = pixel(box.x + box.w / 2, image->w);
   const int top = pixel(box.y - box.h / 2, image->h), bottom = pixel(box.y + box.h / 2, image->h);
   const int line = std::max(1, std::max(image->w, image->h) / 300);

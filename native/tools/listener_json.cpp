@@ -41,7 +41,10 @@ class JsonListener : public TrainListener {
 
   void hello(const HelloEvent& e) override {
     JsonWriter json = event("hello");
-    json.field("protocol", 1).field("program", "darknet").field("version", DK_VERSION).field("pid", static_cast<int64_t>(getpid()));
+    json.field("protocol", 1)
+        .field("program", "darknet")
+        .field("version", DK_VERSION)
+        .field("pid", static_cast<int64_t>(getpid()));
     json.field("device", e.device).field("precision", e.precision).field("threads", e.threads).field("seed", e.seed);
     json.key("net").begin_object().field("width", e.width).field("height", e.height).field("batch", e.batch);
     json.field("subdivisions", e.subdivisions).field("classes", e.classes).end_object();
@@ -60,7 +63,11 @@ class JsonListener : public TrainListener {
 
   void step(const StepEvent& e) override {
     JsonWriter json = event("step");
-    json.field("iteration", e.iteration).field("loss", e.loss).field("avg_loss", e.avg_loss).field("rate", e.rate).field("seconds", e.seconds);
+    json.field("iteration", e.iteration)
+        .field("loss", e.loss)
+        .field("avg_loss", e.avg_loss)
+        .field("rate", e.rate)
+        .field("seconds", e.seconds);
     json.field("images", e.images).field("eta_seconds", e.eta_seconds).field("width", e.width).field("height", e.height);
     json.field("load_seconds", e.load_seconds);
     send(json);
@@ -69,12 +76,18 @@ class JsonListener : public TrainListener {
   void eval(const EvalEvent& e) override {
     const MapResult& r = e.result;
     JsonWriter json = event("eval");
-    json.field("iteration", e.iteration).field("map", r.map).field("iou_thresh", static_cast<double>(r.iou_thresh)).field("points", r.points);
+    json.field("iteration", e.iteration)
+        .field("map", r.map)
+        .field("iou_thresh", static_cast<double>(r.iou_thresh))
+        .field("points", r.points);
     json.field("best", e.best).field("is_best", e.is_best).field("seconds", e.seconds);
     json.key("classes").begin_array();
     for (size_t i = 0; i < r.classes.size(); ++i) {
       const ClassMap& c = r.classes[i];
-      json.begin_object().field("id", static_cast<int64_t>(i)).field("name", name_of(names_, static_cast<int>(i))).field("ap", c.ap);
+      json.begin_object()
+          .field("id", static_cast<int64_t>(i))
+          .field("name", name_of(names_, static_cast<int>(i)))
+          .field("ap", c.ap);
       json.field("tp", c.tp).field("fp", c.fp).field("truths", c.truths).end_object();
     }
     json.end_array();
@@ -86,8 +99,15 @@ class JsonListener : public TrainListener {
     JsonWriter json = event("sample");
     json.field("iteration", e.iteration).field("image", e.image).key("detections").begin_array();
     for (const Detection& d : e.detections) {
-      json.begin_object().field("class_id", d.class_id).field("name", name_of(names_, d.class_id)).field("score", static_cast<double>(d.confidence));
-      json.key("box").begin_array().value(static_cast<double>(d.box.x)).value(static_cast<double>(d.box.y)).value(static_cast<double>(d.box.w));
+      json.begin_object()
+          .field("class_id", d.class_id)
+          .field("name", name_of(names_, d.class_id))
+          .field("score", static_cast<double>(d.confidence));
+      json.key("box")
+          .begin_array()
+          .value(static_cast<double>(d.box.x))
+          .value(static_cast<double>(d.box.y))
+          .value(static_cast<double>(d.box.w));
       json.value(static_cast<double>(d.box.h)).end_array().end_object();
     }
     json.end_array();
@@ -134,7 +154,9 @@ class JsonListener : public TrainListener {
 
 }  // namespace
 
-std::unique_ptr<TrainListener> make_json_listener(const std::vector<std::string>& names) { return std::make_unique<JsonListener>(names); }
+std::unique_ptr<TrainListener> make_json_listener(const std::vector<std::string>& names) {
+  return std::make_unique<JsonListener>(names);
+}
 
 void print_json_error(int code, const std::string& text) {
   JsonWriter json = event("error");

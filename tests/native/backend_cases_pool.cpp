@@ -13,8 +13,8 @@ struct MaxPool {
 
   std::string name() const {
     return strf("max pool %d/%dx%d padding %d n%d %dx%dx%d%s%s views %d+%d", desc.size, desc.stride_x, desc.stride_y,
-                desc.padding, shape.n, shape.w, shape.h, shape.c, accumulate ? " +=" : "", ties ? " with ties" : "",
-                view.before, view.after);
+                desc.padding, shape.n, shape.w, shape.h, shape.c, accumulate ? " +=" : "", ties ? " with ties" : "", view.before,
+                view.after);
   }
   Shape output() const {
     return {shape.n, shape.c, (shape.h + desc.padding - desc.size) / desc.stride_y + 1,

@@ -26,10 +26,10 @@ struct Result {
   std::vector<float> values;
 };
 
-constexpr Activation kAllActivations[] = {
-    Activation::linear, Activation::leaky, Activation::logistic, Activation::relu,  Activation::relu6, Activation::mish,
-    Activation::swish,  Activation::hard_mish, Activation::tanh_, Activation::elu,  Activation::selu,  Activation::gelu,
-    Activation::loggy,  Activation::ramp,  Activation::relie,     Activation::hardtan};
+constexpr Activation kAllActivations[] = {Activation::linear, Activation::leaky, Activation::logistic, Activation::relu,
+                                          Activation::relu6,  Activation::mish,  Activation::swish,    Activation::hard_mish,
+                                          Activation::tanh_,  Activation::elu,   Activation::selu,     Activation::gelu,
+                                          Activation::loggy,  Activation::ramp,  Activation::relie,    Activation::hardtan};
 
 const char* activation_name(Activation activation);
 

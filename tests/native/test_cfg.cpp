@@ -29,7 +29,9 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST_SUITE("cfg") {
   TEST_CASE("blanks, comments, CR LF, a BOM and repeated keys are read as upstream does") {
-    const NetworkDef def = define("\xEF\xBB\xBF[net]\r\n width = 6 4 \r\nheight=32#comment\n; note\n# note\nchannels=3\nwidth=128\n[conv]\nfilters=5\npad=1\nsize=3\n");
+    const NetworkDef def = define(
+        "\xEF\xBB\xBF[net]\r\n width = 6 4 \r\nheight=32#comment\n; note\n# "
+        "note\nchannels=3\nwidth=128\n[conv]\nfilters=5\npad=1\nsize=3\n");
     CHECK(def.net.width == 64);
     CHECK(def.layers[0].out == Dims{5, 32, 64});
     REQUIRE(def.warnings.size() == 1);
@@ -38,7 +40,9 @@ TEST_SUITE("cfg") {
   }
 
   TEST_CASE("pad means half the size, padding means itself; strides may differ by axis; dilation widens the window") {
-    const auto out = [](const std::string& keys) { return define(std::string(kHead) + "[convolutional]\nfilters=4\n" + keys).layers[0].out; };
+    const auto out = [](const std::string& keys) {
+      return define(std::string(kHead) + "[convolutional]\nfilters=4\n" + keys).layers[0].out;
+    };
     CHECK(out("size=3\npad=1\n") == Dims{4, 32, 64});
     CHECK(out("size=3\npadding=2\n") == Dims{4, 34, 66});
     CHECK(out("size=5\npad=1\npadding=7\nstride=2\n") == Dims{4, 16, 32});
@@ -48,7 +52,9 @@ TEST_SUITE("cfg") {
   }
 
   TEST_CASE("max pooling pads size-1 unless told, and rounds up") {
-    const auto out = [](const std::string& keys) { return define("[net]\nwidth=13\nheight=13\nchannels=2\n[maxpool]\n" + keys).layers[0].out; };
+    const auto out = [](const std::string& keys) {
+      return define("[net]\nwidth=13\nheight=13\nchannels=2\n[maxpool]\n" + keys).layers[0].out;
+    };
     CHECK(out("size=2\nstride=2\n") == Dims{2, 7, 7});
     CHECK(out("size=2\nstride=1\n") == Dims{2, 13, 13});
     CHECK(out("size=13\nstride=1\n") == Dims{2, 13, 13});
@@ -86,7 +92,8 @@ TEST_SUITE("cfg") {
         {head + "[convolutional]\nfilters=8\n[yolo]\nclasses=3\nnum=1\nmask=0\nanchors=1,0\n", "anchors must be above 0"},
         {head + "[convolutional]\nfilters=8\n[yolo]\nclasses=3\nnum=1\nmask=0\niou_loss=ioou\n", "known: mse, iou"},
         {"[net]\nwidth=64\nheight=32\nchannels=3\nmosaic=1\nletter_box=1\n[conv]\n", "exclude each other"},
-        {"[net]\nwidth=64\nheight=32\nchannels=3\npolicy=steps\nsteps=1,2\nscales=.1\n[conv]\n", "steps has 2 items and scales 1"},
+        {"[net]\nwidth=64\nheight=32\nchannels=3\npolicy=steps\nsteps=1,2\nscales=.1\n[conv]\n",
+         "steps has 2 items and scales 1"},
         {"[net]\nwidth=99999\nheight=32\nchannels=3\n[conv]\n", "expected 1 to 8192"},
         {"[net]\nwidth=64\nheight=32\n[conv]\n", "channels are needed"},
         {std::string("[net]\nwi\0dth=1\n", 14), "a zero byte"},
@@ -109,7 +116,8 @@ TEST_SUITE("cfg") {
   }
 
   TEST_CASE("a layer may not read a [yolo] layer's output") {
-    const std::string text = std::string(kHead) + "[convolutional]\nfilters=8\nactivation=linear\n[yolo]\nclasses=3\nnum=1\nmask=0\n[convolutional]\n";
+    const std::string text =
+        std::string(kHead) + "[convolutional]\nfilters=8\nactivation=linear\n[yolo]\nclasses=3\nnum=1\nmask=0\n[convolutional]\n";
     CHECK(define(text).layers.size() == 3);  // the shapes are fine; planning refuses it (test_network_plan)
   }
 }

@@ -77,7 +77,8 @@ void check_inference(const char* device) {
     if (!l.is(LayerKind::yolo)) continue;  // other outputs may have been overwritten by later layers
     const std::vector<float> output = network.layer_output(layer);
     double worst = 0;
-    for (size_t k = 0; k < output.size(); ++k) worst = std::max(worst, std::fabs(static_cast<double>(output[k]) - layers[offset + k]));
+    for (size_t k = 0; k < output.size(); ++k)
+      worst = std::max(worst, std::fabs(static_cast<double>(output[k]) - layers[offset + k]));
     CHECK_MESSAGE(worst < 1e-5, "layer " << layer << " on " << device << ": " << worst);
     ++compared;
   }

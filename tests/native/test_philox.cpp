@@ -54,10 +54,9 @@ TEST_SUITE("philox") {
   TEST_CASE("seed, purpose, iteration and slot each make another stream") {
     const uint64_t high = 1ull << 32;
     std::set<std::vector<uint32_t>> streams;
-    for (const Draws& draws :
-         {Draws(1, Purpose::init, 1, 1), Draws(2, Purpose::init, 1, 1), Draws(1 + high, Purpose::init, 1, 1),
-          Draws(1, Purpose::sample, 1, 1), Draws(1, Purpose::init, 2, 1), Draws(1, Purpose::init, 1 + high, 1),
-          Draws(1, Purpose::init, 1, 2)})
+    for (const Draws& draws : {Draws(1, Purpose::init, 1, 1), Draws(2, Purpose::init, 1, 1), Draws(1 + high, Purpose::init, 1, 1),
+                               Draws(1, Purpose::sample, 1, 1), Draws(1, Purpose::init, 2, 1),
+                               Draws(1, Purpose::init, 1 + high, 1), Draws(1, Purpose::init, 1, 2)})
       streams.insert(take(draws, 4));
     CHECK(streams.size() == 7);
   }

@@ -84,13 +84,10 @@ void check_conv(int groups, int dilation) {
   const std::unique_ptr<ConvPlan> plan = f.backend->make_conv(d);
   void* workspace = f.rig.memory(plan->workspace_bytes());
   const Values weights = f.rig.draw(d.weights.count());
-  check_linear({d.n, 4, d.ih, d.iw}, {d.n, 6, d.oh, d.ow},
-               [&](Backend&, const Tensor& x, const Tensor& y) {
-                 plan->forward(x, weights.data(), nullptr, nullptr, y, workspace);
-               },
-               [&](Backend&, const Tensor& delta, const Tensor& dx) {
-                 plan->backward_data(delta, weights.data(), dx, false, workspace);
-               });
+  check_linear(
+      {d.n, 4, d.ih, d.iw}, {d.n, 6, d.oh, d.ow},
+      [&](Backend&, const Tensor& x, const Tensor& y) { plan->forward(x, weights.data(), nullptr, nullptr, y, workspace); },
+      [&](Backend&, const Tensor& delta, const Tensor& dx) { plan->backward_data(delta, weights.data(), dx, false, workspace); });
   const Tensor x = f.rig.tensor({d.n, 4, d.ih, d.iw}), y = f.rig.tensor({d.n, 6, d.oh, d.ow});
   const Tensor delta = f.rig.tensor({d.n, 6, d.oh, d.ow});
   const Values r = f.rig.values(delta);
@@ -111,8 +108,8 @@ struct BatchNorm {
   BatchNorm(Rig& rig, int c) : gamma(rig.channels(c, 0.5f, 1.5f)), beta(rig.channels(c)) {
     arrays.gamma = gamma;
     arrays.beta = beta;
-    for (float** array : {&arrays.mean, &arrays.variance, &arrays.rolling_mean, &arrays.rolling_variance, &arrays.dgamma,
-                          &arrays.dbeta})
+    for (float** array :
+         {&arrays.mean, &arrays.variance, &arrays.rolling_mean, &arrays.rolling_variance, &arrays.dgamma, &arrays.dbeta})
       *array = rig.channels(c, 0, 0);
   }
 };
@@ -259,15 +256,15 @@ TEST_SUITE("reference gradients") {
   }
 
   TEST_CASE("global average pooling, upsampling, copies") {
-    check_linear({2, 3, 5, 4}, {2, 3, 1, 1},
-                 [](Backend& b, const Tensor& x, const Tensor& y) { b.global_average_pool(x, y); },
-                 [](Backend& b, const Tensor& delta, const Tensor& dx) { b.global_average_pool_backward(delta, dx, false); });
-    check_linear({2, 3, 3, 4}, {2, 3, 6, 8},
-                 [](Backend& b, const Tensor& x, const Tensor& y) { b.upsample(x, 2, 0.5f, y); },
-                 [](Backend& b, const Tensor& delta, const Tensor& dx) { b.upsample_backward(delta, 2, 0.5f, dx, false); });
-    check_linear({2, 3, 3, 4}, {2, 3, 3, 4},
-                 [](Backend& b, const Tensor& x, const Tensor& y) { b.copy(x, y, 0.25f, false); },
-                 [](Backend& b, const Tensor& delta, const Tensor& dx) { b.copy(delta, dx, 0.25f, false); });
+    check_linear(
+        {2, 3, 5, 4}, {2, 3, 1, 1}, [](Backend& b, const Tensor& x, const Tensor& y) { b.global_average_pool(x, y); },
+        [](Backend& b, const Tensor& delta, const Tensor& dx) { b.global_average_pool_backward(delta, dx, false); });
+    check_linear(
+        {2, 3, 3, 4}, {2, 3, 6, 8}, [](Backend& b, const Tensor& x, const Tensor& y) { b.upsample(x, 2, 0.5f, y); },
+        [](Backend& b, const Tensor& delta, const Tensor& dx) { b.upsample_backward(delta, 2, 0.5f, dx, false); });
+    check_linear(
+        {2, 3, 3, 4}, {2, 3, 3, 4}, [](Backend& b, const Tensor& x, const Tensor& y) { b.copy(x, y, 0.25f, false); },
+        [](Backend& b, const Tensor& delta, const Tensor& dx) { b.copy(delta, dx, 0.25f, false); });
   }
 
   // d(a .* b)/da = delta .* b; for b per channel, d/db sums delta .* a over places: multiply_reduce.
@@ -276,10 +273,12 @@ TEST_SUITE("reference gradients") {
     const Shape shape{2, 3, 4, 5};
     const Tensor factor = f.rig.tensor(shape), scalar = f.rig.tensor({2, 3, 1, 1});
     for (const Tensor& b : {factor, scalar})
-      check_linear(shape, shape, [&](Backend& be, const Tensor& x, const Tensor& y) { be.multiply(x, b, y, false); },
-                   [&](Backend& be, const Tensor& delta, const Tensor& dx) { be.multiply(delta, b, dx, false); });
-    check_linear({2, 3, 1, 1}, shape, [&](Backend& be, const Tensor& x, const Tensor& y) { be.multiply(factor, x, y, false); },
-                 [&](Backend& be, const Tensor& delta, const Tensor& dx) { be.multiply_reduce(factor, delta, dx, false); });
+      check_linear(
+          shape, shape, [&](Backend& be, const Tensor& x, const Tensor& y) { be.multiply(x, b, y, false); },
+          [&](Backend& be, const Tensor& delta, const Tensor& dx) { be.multiply(delta, b, dx, false); });
+    check_linear(
+        {2, 3, 1, 1}, shape, [&](Backend& be, const Tensor& x, const Tensor& y) { be.multiply(factor, x, y, false); },
+        [&](Backend& be, const Tensor& delta, const Tensor& dx) { be.multiply_reduce(factor, delta, dx, false); });
   }
 
   TEST_CASE("dropout is its own transpose") {

@@ -76,7 +76,8 @@ TEST_SUITE("schedule") {
     }
     CHECK(sizes.size() >= 7);
     bool differs = false;
-    for (int64_t i = 10; i < 200; i += 10) differs = differs || !(training_size(net, 1, i, 1000, 1) == training_size(net, 1, i, 1000, 2));
+    for (int64_t i = 10; i < 200; i += 10)
+      differs = differs || !(training_size(net, 1, i, 1000, 1) == training_size(net, 1, i, 1000, 2));
     CHECK(differs);
   }
 }

@@ -18,7 +18,8 @@ using namespace dk;
 namespace {
 
 const char kCfg[] =
-    "[net]\nwidth=16\nheight=16\nchannels=2\n[convolutional]\nbatch_normalize=1\nfilters=3\nsize=3\npad=1\nactivation=leaky\n[maxpool]\nsize=2\nstride=2\n"
+    "[net]\nwidth=16\nheight=16\nchannels=2\n[convolutional]\nbatch_normalize=1\nfilters=3\nsize=3\npad=1\nactivation=leaky\n["
+    "maxpool]\nsize=2\nstride=2\n"
     "[convolutional]\nfilters=6\nactivation=linear\n[yolo]\nclasses=1\nnum=1\nanchors=4,4\nmask=0\n";
 constexpr int64_t kFirst = 4 * 3 + 3 * 2 * 9, kAll = kFirst + 6 + 6 * 3;
 
@@ -26,7 +27,9 @@ NetworkDef network() { return define_network(parse_cfg(kCfg, "w.cfg")); }
 
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("dk weights $(x) " + std::to_string(getpid()))) { std::filesystem::create_directories(path_); }
+  Folder() : path_(std::filesystem::temp_directory_path() / ("dk weights $(x) " + std::to_string(getpid()))) {
+    std::filesystem::create_directories(path_);
+  }
   ~Folder() { std::filesystem::remove_all(path_); }
   std::string operator/(const std::string& name) const { return (path_ / name).string(); }
 

@@ -40,12 +40,14 @@ class ImageByImage final : public ConvPlan {
                void* workspace) override {
     for (int i = 0; i < src.n; ++i) {
       const Tensor added = residual != nullptr ? image_of(context_, *residual, i) : Tensor{};
-      one_->forward(image_of(context_, src, i), weights, bias, residual != nullptr ? &added : nullptr, image_of(context_, dst, i), workspace);
+      one_->forward(image_of(context_, src, i), weights, bias, residual != nullptr ? &added : nullptr, image_of(context_, dst, i),
+                    workspace);
     }
   }
 
   void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) override {
-    for (int i = 0; i < ddst.n; ++i) one_->backward_data(image_of(context_, ddst, i), weights, image_of(context_, dsrc, i), accumulate, workspace);
+    for (int i = 0; i < ddst.n; ++i)
+      one_->backward_data(image_of(context_, ddst, i), weights, image_of(context_, dsrc, i), accumulate, workspace);
   }
 
   void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) override {
@@ -62,7 +64,8 @@ class ImageByImage final : public ConvPlan {
 }  // namespace
 
 bool reads_or_writes_slices(const Context& context, const ConvDesc& desc) {
-  return (!desc.src_planar && is_slice(context, desc.weights.ic, desc.src_buffer_c)) || is_slice(context, desc.weights.oc, desc.dst_buffer_c) ||
+  return (!desc.src_planar && is_slice(context, desc.weights.ic, desc.src_buffer_c)) ||
+         is_slice(context, desc.weights.oc, desc.dst_buffer_c) ||
          (desc.fused_residual && is_slice(context, desc.weights.oc, desc.residual_buffer_c));
 }
 

@@ -224,8 +224,7 @@ bool ReferenceBackend::sgd_update(const SgdArgs& args) {
 }
 
 void ReferenceBackend::average_towards(float* ema, const float* w, int64_t count, float alpha) {
-  for (int64_t i = 0; i < count; ++i)
-    ema[i] = static_cast<float>(static_cast<double>(alpha) * ema[i] + (1.0 - alpha) * w[i]);
+  for (int64_t i = 0; i < count; ++i) ema[i] = static_cast<float>(static_cast<double>(alpha) * ema[i] + (1.0 - alpha) * w[i]);
 }
 
 }  // namespace

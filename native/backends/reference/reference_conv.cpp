@@ -22,8 +22,8 @@ Range inside(int start, int stride, int size, int outputs) {
 
 class DirectConv final : public ConvPlan {
  public:
-  explicit DirectConv(const ConvDesc& desc) : d_(desc), ic_(desc.weights.ic / desc.weights.groups),
-                                              oc_(desc.weights.oc / desc.weights.groups) {}
+  explicit DirectConv(const ConvDesc& desc)
+      : d_(desc), ic_(desc.weights.ic / desc.weights.groups), oc_(desc.weights.oc / desc.weights.groups) {}
 
   int64_t workspace_bytes() const override {
     const int64_t in = static_cast<int64_t>(d_.ih) * d_.iw, out = static_cast<int64_t>(d_.oh) * d_.ow;
@@ -48,9 +48,7 @@ class DirectConv final : public ConvPlan {
       }
   }
 
-  int64_t weight_index(int o, int i) const {
-    return (static_cast<int64_t>(o) * ic_ + i) * d_.weights.size * d_.weights.size;
-  }
+  int64_t weight_index(int o, int i) const { return (static_cast<int64_t>(o) * ic_ + i) * d_.weights.size * d_.weights.size; }
 
   void check_tensors(const Tensor& in, const Tensor& out) const {
     check(in);

@@ -58,8 +58,8 @@ struct ConvDesc {
   DType dtype = DType::f32;
   int src_buffer_c = 0, dst_buffer_c = 0;  // channels of the buffers that the views lie in
   int src_c_offset = 0, dst_c_offset = 0;
-  bool src_planar = false;                 // the network's input
-  bool training = false;                   // backward will be called
+  bool src_planar = false;  // the network's input
+  bool training = false;    // backward will be called
   // Inference only (training == false): dst = act(conv + bias) [+ residual], in one pass where the back end can.
   Activation fused_activation = Activation::linear;
   bool fused_residual = false;
@@ -114,9 +114,9 @@ struct SgdArgs {
   float* v = nullptr;
   const float* g = nullptr;
   int64_t count = 0;
-  float rate = 0;      // learning rate * layer's factor / batch
+  float rate = 0;  // learning rate * layer's factor / batch
   float momentum = 0;
-  float decay = 0;     // decay * batch, 0 for biases and scales
+  float decay = 0;  // decay * batch, 0 for biases and scales
   float clip = 0;
 };
 
@@ -140,7 +140,7 @@ class Backend {
   virtual int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const = 0;  // of a whole buffer
   virtual void import_planar(const float* host_nchw, const Tensor& dst) = 0;                     // any dst, also planar
   virtual void export_planar(const Tensor& src, float* host_nchw) = 0;
-  virtual void fill(const Tensor& dst, float value) = 0;  // the view only
+  virtual void fill(const Tensor& dst, float value) = 0;                                      // the view only
   virtual void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) = 0;  // dst (+)= scale * src
   // Channels [src_first, src_first + count) of src to [dst_first, ...) of dst, for slices off the granularity.
   virtual void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) = 0;
@@ -152,11 +152,14 @@ class Backend {
   virtual std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) = 0;
 
   // out = act(gamma * (x - mean)/sqrt(variance + eps) + beta) [+ residual]; statistics of the mini-batch, rolling ones updated.
-  virtual void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual, const Tensor& out) = 0;
+  virtual void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                                const Tensor& out) = 0;
   // The same with the rolling statistics, nothing updated (frozen layers).
-  virtual void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual, const Tensor& out) = 0;
+  virtual void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                                 const Tensor& out) = 0;
   // From dout (delta of out, residual's part excluded) and the saved x: dx (may be x itself), dgamma and dbeta added to.
-  virtual void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor& dx) = 0;
+  virtual void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                                   const Tensor& dx) = 0;
 
   // Without batch norm: out = act(x + bias) [+ residual] (out may be x).
   virtual void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) = 0;
@@ -167,7 +170,8 @@ class Backend {
   // Pooling. index holds max_pool_index_bytes; null at inference.
   virtual int64_t max_pool_index_bytes(const PoolDesc& desc, const Tensor& dst) const = 0;
   virtual void max_pool(const PoolDesc& desc, const Tensor& src, const Tensor& dst, void* index) = 0;
-  virtual void max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc, bool accumulate) = 0;
+  virtual void max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc,
+                                 bool accumulate) = 0;
   virtual void global_average_pool(const Tensor& src, const Tensor& dst) = 0;  // dst is n x c x 1 x 1
   virtual void global_average_pool_backward(const Tensor& ddst, const Tensor& dsrc, bool accumulate) = 0;
 

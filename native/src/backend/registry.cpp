@@ -29,7 +29,10 @@ std::string devices_json() {
   JsonWriter json;
   json.begin_array();
   for (const DeviceInfo& device : list_devices()) {
-    json.begin_object().field("id", device.id).field("description", device.description).field("memory_bytes", device.memory_bytes);
+    json.begin_object()
+        .field("id", device.id)
+        .field("description", device.description)
+        .field("memory_bytes", device.memory_bytes);
     json.field("free_bytes", device.free_bytes).field("usable", device.usable).field("reason", device.reason).end_object();
   }
   json.end_array();
@@ -39,7 +42,8 @@ std::string devices_json() {
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
   if (device == "auto" || device == "cpu") return make_cpu_backend(threads);
   if (device == "reference") return make_reference_backend();
-  if (device.rfind("cuda", 0) == 0) fail(Status::device, "device %s: this build has no CUDA back end; use -device cpu", device.c_str());
+  if (device.rfind("cuda", 0) == 0)
+    fail(Status::device, "device %s: this build has no CUDA back end; use -device cpu", device.c_str());
   fail(Status::device, "device '%s' is not known; known: auto, cpu, reference, cuda, cuda:N", device.c_str());
 }
 

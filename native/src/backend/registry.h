@@ -10,12 +10,12 @@
 namespace dk {
 
 struct DeviceInfo {
-  std::string id;            // what -device takes
+  std::string id;  // what -device takes
   std::string description;
   int64_t memory_bytes = 0;  // total
   int64_t free_bytes = 0;
   bool usable = false;
-  std::string reason;        // why not, where it is not
+  std::string reason;  // why not, where it is not
 };
 
 // Every device, usable or not, best first; "reference" is left out.

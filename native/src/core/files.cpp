@@ -56,12 +56,14 @@ std::string join_path(const std::string& folder, const std::string& name) {
 void make_folders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error && !std::filesystem::is_directory(path)) fail(Status::disk, "%s: can't make the folder: %s", path.c_str(), error.message().c_str());
+  if (error && !std::filesystem::is_directory(path))
+    fail(Status::disk, "%s: can't make the folder: %s", path.c_str(), error.message().c_str());
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   // The name is kept short and free of the target's: a target of 250 bytes must still work.
-  temporary_ = join_path(parent_folder(path), strf(".dk-%ld-%lx.tmp", (long)getpid(), (unsigned long)std::hash<std::string>{}(path)));
+  temporary_ =
+      join_path(parent_folder(path), strf(".dk-%ld-%lx.tmp", (long)getpid(), (unsigned long)std::hash<std::string>{}(path)));
   fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) fail(Status::disk, "%s: can't write: %s", path_.c_str(), std::strerror(errno));
 }

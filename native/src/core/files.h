@@ -12,9 +12,9 @@ namespace dk {
 std::string read_file(const std::string& path, int64_t max_bytes);
 
 bool file_exists(const std::string& path);
-std::string parent_folder(const std::string& path);            // "" for a bare name
+std::string parent_folder(const std::string& path);  // "" for a bare name
 std::string join_path(const std::string& folder, const std::string& name);
-void make_folders(const std::string& path);                    // like mkdir -p; Error(disk)
+void make_folders(const std::string& path);  // like mkdir -p; Error(disk)
 
 // A file under a temporary name in the same folder: commit() syncs and renames it over the target; without commit()
 // the temporary file is removed. Errors name the path and the reason (Error(disk)).

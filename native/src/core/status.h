@@ -38,8 +38,8 @@ std::string strf(const char* format, ...) __attribute__((format(printf, 1, 2)));
 [[noreturn]] void bad_input(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // An invariant of the engine itself; a failure is a bug and says where.
-#define DK_ASSERT(condition)                                                                          \
-  do {                                                                                                \
+#define DK_ASSERT(condition)                                                                           \
+  do {                                                                                                 \
     if (!(condition)) ::dk::fail(::dk::Status::internal, "%s:%d: %s", __FILE__, __LINE__, #condition); \
   } while (0)
 

@@ -53,7 +53,8 @@ std::vector<Detections> Detector::detect(const std::vector<const Image8*>& image
       (options.letter_box ? letterbox_into : resize_into)(*images[first + k], net.channels, net.width, net.height, out);
     }
     network_.forward_infer(store_, input_.data());
-    for (size_t k = 0; k < count; ++k) results.push_back(collect(static_cast<int>(k), images[first + k]->w, images[first + k]->h, options));
+    for (size_t k = 0; k < count; ++k)
+      results.push_back(collect(static_cast<int>(k), images[first + k]->w, images[first + k]->h, options));
   }
   return results;
 }

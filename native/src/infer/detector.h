@@ -14,8 +14,8 @@ namespace dk {
 
 struct DetectOptions {
   float threshold = 0.25f;
-  float nms = 0.45f;         // 0 keeps all
-  bool letter_box = false;   // else the image is stretched to the network's input
+  float nms = 0.45f;        // 0 keeps all
+  bool letter_box = false;  // else the image is stretched to the network's input
 };
 
 class Detector {

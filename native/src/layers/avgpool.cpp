@@ -24,8 +24,9 @@ class Avgpool : public Layer {
 }  // namespace
 
 LayerType avgpool_type() {
-  return {LayerKind::avgpool, {"avgpool", "avg"}, read, shape,
-          [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Avgpool>(def); }};
+  return {LayerKind::avgpool, {"avgpool", "avg"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Avgpool>(def);
+          }};
 }
 
 }  // namespace dk

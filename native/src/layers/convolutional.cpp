@@ -24,14 +24,16 @@ void read(SectionReader& s, const NetworkDef& def, LayerDef* layer) {
   if (spec.size == 1) spec.dilation = 1;
   spec.batch_normalize = s.flag("batch_normalize", false);
   spec.activation = read_activation(s, "logistic");
-  for (const char* key : {"cbn", "antialiasing", "binary", "xnor", "bin_output", "assisted_excitation", "deform", "sway", "rotate", "stretch",
-                          "stretch_sway", "grad_centr", "reverse", "coordconv", "flipped", "dot", "share_index"}) {
+  for (const char* key :
+       {"cbn", "antialiasing", "binary", "xnor", "bin_output", "assisted_excitation", "deform", "sway", "rotate", "stretch",
+        "stretch_sway", "grad_centr", "reverse", "coordconv", "flipped", "dot", "share_index"}) {
     s.refuse(key, 0);
   }
   s.ignore({"angle", "stream", "wait_stream"});
   const Dims in = dims_of(def, layer->inputs[0]);
   if (in.c % spec.groups != 0 || spec.filters % spec.groups != 0) {
-    s.error("groups", strf("groups=%d must divide both the %d input channels and the %d filters", spec.groups, in.c, spec.filters));
+    s.error("groups",
+            strf("groups=%d must divide both the %d input channels and the %d filters", spec.groups, in.c, spec.filters));
   }
   layer->spec = spec;
 }
@@ -112,8 +114,8 @@ class Convolutional : public Layer {
     if (spec.batch_normalize) {
       pass.backend.batch_norm_backward(io.dout, io.saved, arrays(params), spec.activation, dx);
     } else {
-      pass.backend.bias_activation_backward(io.dout, keeps_raw() ? io.saved : io.dout, keeps_raw() ? params.biases->w : nullptr, spec.activation,
-                                            params.biases->g, dx);
+      pass.backend.bias_activation_backward(io.dout, keeps_raw() ? io.saved : io.dout, keeps_raw() ? params.biases->w : nullptr,
+                                            spec.activation, params.biases->g, dx);
     }
     plan_->backward_weights(io.in[0], dx, params.weights->g, pass.accumulate_gradients, pass.workspace);
     if (io.din[0]) plan_->backward_data(dx, params.weights->w, io.din[0], io.din_accumulate[0] != 0, pass.workspace);
@@ -124,8 +126,8 @@ class Convolutional : public Layer {
   bool keeps_raw() const { return def_.conv().batch_normalize || def_.conv().activation != Activation::linear; }
 
   static BatchNormArrays arrays(const LayerParams& params) {
-    return {params.scales->w, params.biases->w, params.batch_mean, params.batch_variance, params.rolling_mean->w, params.rolling_variance->w,
-            params.scales->g, params.biases->g};
+    return {params.scales->w,       params.biases->w,           params.batch_mean, params.batch_variance,
+            params.rolling_mean->w, params.rolling_variance->w, params.scales->g,  params.biases->g};
   }
 
   std::unique_ptr<ConvPlan> plan_;
@@ -134,8 +136,9 @@ class Convolutional : public Layer {
 }  // namespace
 
 LayerType convolutional_type() {
-  return {LayerKind::convolutional, {"convolutional", "conv"}, read, shape,
-          [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Convolutional>(def); }};
+  return {LayerKind::convolutional, {"convolutional", "conv"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Convolutional>(def);
+          }};
 }
 
 }  // namespace dk

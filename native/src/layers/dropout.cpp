@@ -35,7 +35,9 @@ class Dropout : public Layer {
 }  // namespace
 
 LayerType dropout_type() {
-  return {LayerKind::dropout, {"dropout"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Dropout>(def); }};
+  return {LayerKind::dropout, {"dropout"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Dropout>(def);
+          }};
 }
 
 }  // namespace dk

@@ -19,10 +19,10 @@ struct Pass {
   void* workspace;
   bool training;
   int net_w, net_h;
-  const float* truth;        // n * max_boxes * 5 floats (x, y, w, h, class), training only
-  uint64_t seed, iteration;  // of the dropout mask
-  uint32_t first_image;      // number of the mini-batch's first image within the iteration
-  bool accumulate_gradients; // false for the first mini-batch of an iteration
+  const float* truth;         // n * max_boxes * 5 floats (x, y, w, h, class), training only
+  uint64_t seed, iteration;   // of the dropout mask
+  uint32_t first_image;       // number of the mini-batch's first image within the iteration
+  bool accumulate_gradients;  // false for the first mini-batch of an iteration
   float loss_scale;
 };
 
@@ -30,16 +30,16 @@ struct Pass {
 struct LayerIo {
   std::vector<Tensor> in;
   Tensor out;
-  std::vector<Tensor> din;            // deltas of the inputs; no data where none is wanted
-  std::vector<char> din_accumulate;   // add to din[i] (somebody wrote before) or overwrite
+  std::vector<Tensor> din;           // deltas of the inputs; no data where none is wanted
+  std::vector<char> din_accumulate;  // add to din[i] (somebody wrote before) or overwrite
   Tensor dout;
-  std::vector<Tensor> zero_first;     // delta views to clear before this layer's backward
-  Tensor saved;                       // the raw convolution output, kept for backward
-  Tensor residual;                    // convolution with a fused [shortcut]: what is added
-  void* index = nullptr;              // max pool: which element won
-  bool folded = false;                // nothing to run: the layer is a view, or part of another layer
-  bool folded_backward = false;       // nothing to run backward either
-  bool frozen = false;                // rolling statistics, no gradients of its own
+  std::vector<Tensor> zero_first;  // delta views to clear before this layer's backward
+  Tensor saved;                    // the raw convolution output, kept for backward
+  Tensor residual;                 // convolution with a fused [shortcut]: what is added
+  void* index = nullptr;           // max pool: which element won
+  bool folded = false;             // nothing to run: the layer is a view, or part of another layer
+  bool folded_backward = false;    // nothing to run backward either
+  bool frozen = false;             // rolling statistics, no gradients of its own
 };
 
 // What a layer asks the planner for.

@@ -26,10 +26,12 @@ Activation read_activation(SectionReader& section, const char* fallback) {
     const char* name;
     Activation activation;
   } known[] = {
-      {"linear", Activation::linear}, {"leaky", Activation::leaky},         {"logistic", Activation::logistic}, {"relu", Activation::relu},
-      {"relu6", Activation::relu6},   {"mish", Activation::mish},           {"swish", Activation::swish},       {"hard_mish", Activation::hard_mish},
-      {"tanh", Activation::tanh_},    {"elu", Activation::elu},             {"selu", Activation::selu},         {"gelu", Activation::gelu},
-      {"loggy", Activation::loggy},   {"ramp", Activation::ramp},           {"relie", Activation::relie},       {"hardtan", Activation::hardtan},
+      {"linear", Activation::linear},   {"leaky", Activation::leaky},         {"logistic", Activation::logistic},
+      {"relu", Activation::relu},       {"relu6", Activation::relu6},         {"mish", Activation::mish},
+      {"swish", Activation::swish},     {"hard_mish", Activation::hard_mish}, {"tanh", Activation::tanh_},
+      {"elu", Activation::elu},         {"selu", Activation::selu},           {"gelu", Activation::gelu},
+      {"loggy", Activation::loggy},     {"ramp", Activation::ramp},           {"relie", Activation::relie},
+      {"hardtan", Activation::hardtan},
   };
   const std::string name = section.text("activation", fallback);
   std::string names;
@@ -43,7 +45,8 @@ Activation read_activation(SectionReader& section, const char* fallback) {
 int resolve_layer(SectionReader& section, const char* key, int reference, int index) {
   const int layer = reference < 0 ? index + reference : reference;
   if (layer < 0 || layer >= index) {
-    section.error(key, strf("%s: %d means layer %d; this is layer %d, and only earlier layers can be read", key, reference, layer, index));
+    section.error(
+        key, strf("%s: %d means layer %d; this is layer %d, and only earlier layers can be read", key, reference, layer, index));
   }
   return layer;
 }

@@ -13,7 +13,8 @@ void read(SectionReader& s, const NetworkDef& def, LayerDef* layer) {
   spec.stride_y = s.integer("stride_y", stride, 1, 255);
   spec.size = s.integer("size", stride, 1, 255);
   spec.padding = s.integer("padding", spec.size - 1, 0, 2 * 255);
-  if (spec.padding >= 2 * spec.size) s.error("padding", strf("padding=%d: a window of %d would lie wholly outside", spec.padding, spec.size));
+  if (spec.padding >= 2 * spec.size)
+    s.error("padding", strf("padding=%d: a window of %d would lie wholly outside", spec.padding, spec.size));
   for (const char* key : {"maxpool_depth", "antialiasing", "maxpool_zero_nonmax"}) s.refuse(key, 0);
   s.refuse("out_channels", 1);
   layer->spec = spec;
@@ -22,7 +23,9 @@ void read(SectionReader& s, const NetworkDef& def, LayerDef* layer) {
 void shape(const NetworkDef& def, LayerDef* layer) {
   const MaxpoolSpec& spec = std::get<MaxpoolSpec>(layer->spec);
   layer->in = dims_of(def, layer->inputs[0]);
-  const auto side = [&](int in, int stride) { return in + spec.padding < spec.size ? 0 : (in + spec.padding - spec.size) / stride + 1; };
+  const auto side = [&](int in, int stride) {
+    return in + spec.padding < spec.size ? 0 : (in + spec.padding - spec.size) / stride + 1;
+  };
   layer->out = {layer->in.c, side(layer->in.h, spec.stride_y), side(layer->in.w, spec.stride_x)};
 }
 
@@ -33,7 +36,9 @@ class Maxpool : public Layer {
   LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const override {
     return {false, false, training ? backend.max_pool_index_bytes(desc(), io.out) : 0};
   }
-  void forward(const LayerIo& io, const LayerParams&, Pass& pass) override { pass.backend.max_pool(desc(), io.in[0], io.out, io.index); }
+  void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
+    pass.backend.max_pool(desc(), io.in[0], io.out, io.index);
+  }
   void backward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     if (io.din[0]) pass.backend.max_pool_backward(desc(), io.dout, io.index, io.din[0], io.din_accumulate[0] != 0);
   }
@@ -48,8 +53,9 @@ class Maxpool : public Layer {
 }  // namespace
 
 LayerType maxpool_type() {
-  return {LayerKind::maxpool, {"maxpool", "max"}, read, shape,
-          [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Maxpool>(def); }};
+  return {LayerKind::maxpool, {"maxpool", "max"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Maxpool>(def);
+          }};
 }
 
 }  // namespace dk

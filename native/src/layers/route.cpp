@@ -16,7 +16,8 @@ void read(SectionReader& s, const NetworkDef&, LayerDef* layer) {
   RouteSpec spec;
   spec.groups = s.integer("groups", 1, 1, CfgLimits::filters);
   spec.group_id = s.integer("group_id", 0, 0, CfgLimits::filters);
-  if (spec.group_id >= spec.groups) s.error("group_id", strf("group_id=%d needs groups above it; groups=%d", spec.group_id, spec.groups));
+  if (spec.group_id >= spec.groups)
+    s.error("group_id", strf("group_id=%d needs groups above it; groups=%d", spec.group_id, spec.groups));
   s.refuse("stream", 0);
   layer->spec = spec;
 }
@@ -29,12 +30,14 @@ void shape(const NetworkDef& def, LayerDef* layer) {
   for (int input : layer->inputs) {
     const Dims dims = dims_of(def, input);
     if (dims.h != layer->in.h || dims.w != layer->in.w) {
-      bad_input("layers %d (%dx%d) and %d (%dx%d) can't be joined: sizes differ", layer->inputs[0], layer->in.w, layer->in.h, input, dims.w, dims.h);
+      bad_input("layers %d (%dx%d) and %d (%dx%d) can't be joined: sizes differ", layer->inputs[0], layer->in.w, layer->in.h,
+                input, dims.w, dims.h);
     }
     if (dims.c % spec.groups != 0) bad_input("groups=%d does not divide the %d channels of layer %d", spec.groups, dims.c, input);
     channels += dims.c / spec.groups;
   }
-  if (channels > 4 * CfgLimits::filters) bad_input("%lld channels are over the limit of %d", (long long)channels, 4 * CfgLimits::filters);
+  if (channels > 4 * CfgLimits::filters)
+    bad_input("%lld channels are over the limit of %d", (long long)channels, 4 * CfgLimits::filters);
   layer->out.c = static_cast<int>(channels);
 }
 
@@ -54,7 +57,8 @@ class Route : public Layer {
     int at = 0;
     for (size_t i = 0; i < io.in.size(); ++i) {
       // Of a group only a part is written: the planner has cleared the rest, and asks for adding.
-      if (io.din[i]) pass.backend.copy_channels(io.dout, at, io.din[i], first(io.in[i]), count(io.in[i]), io.din_accumulate[i] != 0);
+      if (io.din[i])
+        pass.backend.copy_channels(io.dout, at, io.din[i], first(io.in[i]), count(io.in[i]), io.din_accumulate[i] != 0);
       at += count(io.in[i]);
     }
   }
@@ -67,7 +71,9 @@ class Route : public Layer {
 }  // namespace
 
 LayerType route_type() {
-  return {LayerKind::route, {"route"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Route>(def); }};
+  return {LayerKind::route, {"route"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Route>(def);
+          }};
 }
 
 }  // namespace dk

@@ -10,7 +10,8 @@ namespace {
 void read_from(SectionReader& s, LayerDef* layer) {
   if (!s.has("from")) s.error(nullptr, "from= is needed");
   if (layer->index == 0) s.error(nullptr, "this can't be the first layer");
-  layer->inputs.push_back(resolve_layer(s, "from", s.integer("from", 0, -CfgLimits::sections, CfgLimits::sections), layer->index));
+  layer->inputs.push_back(
+      resolve_layer(s, "from", s.integer("from", 0, -CfgLimits::sections, CfgLimits::sections), layer->index));
 }
 
 void read_sam(SectionReader& s, const NetworkDef&, LayerDef* layer) {
@@ -26,15 +27,16 @@ void read_scale_channels(SectionReader& s, const NetworkDef&, LayerDef* layer) {
 
 void shape_sam(const NetworkDef& def, LayerDef* layer) {
   layer->in = layer->out = dims_of(def, layer->inputs[0]);
-  if (dims_of(def, layer->inputs[1]) != layer->in) bad_input("layer %d has another shape than the previous layer", layer->inputs[1]);
+  if (dims_of(def, layer->inputs[1]) != layer->in)
+    bad_input("layer %d has another shape than the previous layer", layer->inputs[1]);
 }
 
 void shape_scale_channels(const NetworkDef& def, LayerDef* layer) {
   layer->in = dims_of(def, layer->inputs[0]);
   layer->out = dims_of(def, layer->inputs[1]);
   if (layer->in.h != 1 || layer->in.w != 1 || layer->in.c != layer->out.c) {
-    bad_input("the previous layer must be 1x1x%d (one scalar a channel of layer %d), not %dx%dx%d", layer->out.c, layer->inputs[1], layer->in.w,
-              layer->in.h, layer->in.c);
+    bad_input("the previous layer must be 1x1x%d (one scalar a channel of layer %d), not %dx%dx%d", layer->out.c,
+              layer->inputs[1], layer->in.w, layer->in.h, layer->in.c);
   }
 }
 
@@ -76,6 +78,8 @@ std::unique_ptr<Layer> make(const LayerDef& def) { return std::make_unique<Produ
 }  // namespace
 
 LayerType sam_type() { return {LayerKind::sam, {"sam"}, read_sam, shape_sam, make}; }
-LayerType scale_channels_type() { return {LayerKind::scale_channels, {"scale_channels"}, read_scale_channels, shape_scale_channels, make}; }
+LayerType scale_channels_type() {
+  return {LayerKind::scale_channels, {"scale_channels"}, read_scale_channels, shape_scale_channels, make};
+}
 
 }  // namespace dk

@@ -28,7 +28,8 @@ void shape(const NetworkDef& def, LayerDef* layer) {
   for (int input : layer->inputs) {
     const Dims dims = dims_of(def, input);
     if (dims.h != layer->in.h || dims.w != layer->in.w) {
-      bad_input("layers %d (%dx%d) and %d (%dx%d) can't be added: sizes differ", layer->inputs[0], layer->in.w, layer->in.h, input, dims.w, dims.h);
+      bad_input("layers %d (%dx%d) and %d (%dx%d) can't be added: sizes differ", layer->inputs[0], layer->in.w, layer->in.h,
+                input, dims.w, dims.h);
     }
   }
 }
@@ -72,7 +73,9 @@ class Shortcut : public Layer {
 }  // namespace
 
 LayerType shortcut_type() {
-  return {LayerKind::shortcut, {"shortcut"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Shortcut>(def); }};
+  return {LayerKind::shortcut, {"shortcut"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Shortcut>(def);
+          }};
 }
 
 }  // namespace dk

@@ -5,7 +5,9 @@
 namespace dk {
 namespace {
 
-void read(SectionReader& s, const NetworkDef&, LayerDef* layer) { layer->spec = UpsampleSpec{s.integer("stride", 2, 1, 64), s.number("scale", 1)}; }
+void read(SectionReader& s, const NetworkDef&, LayerDef* layer) {
+  layer->spec = UpsampleSpec{s.integer("stride", 2, 1, 64), s.number("scale", 1)};
+}
 
 void shape(const NetworkDef& def, LayerDef* layer) {
   const int stride = std::get<UpsampleSpec>(layer->spec).stride;
@@ -16,7 +18,9 @@ void shape(const NetworkDef& def, LayerDef* layer) {
 class Upsample : public Layer {
  public:
   using Layer::Layer;
-  void forward(const LayerIo& io, const LayerParams&, Pass& pass) override { pass.backend.upsample(io.in[0], spec().stride, spec().scale, io.out); }
+  void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
+    pass.backend.upsample(io.in[0], spec().stride, spec().scale, io.out);
+  }
   void backward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     if (io.din[0]) pass.backend.upsample_backward(io.dout, spec().stride, spec().scale, io.din[0], io.din_accumulate[0] != 0);
   }
@@ -28,8 +32,9 @@ class Upsample : public Layer {
 }  // namespace
 
 LayerType upsample_type() {
-  return {LayerKind::upsample, {"upsample"}, read, shape,
-          [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Upsample>(def); }};
+  return {LayerKind::upsample, {"upsample"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Upsample>(def);
+          }};
 }
 
 }  // namespace dk

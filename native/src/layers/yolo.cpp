@@ -16,7 +16,8 @@ IouLoss read_iou_kind(SectionReader& s, const char* key, const char* fallback, b
   if (name == "diou") return IouLoss::diou;
   if (name == "ciou") return IouLoss::ciou;
   if (name == "mse" && mse_allowed) return IouLoss::mse;
-  s.error(key, strf("%s=%s is not known; known: %siou, giou, diou, ciou", key, name.substr(0, 40).c_str(), mse_allowed ? "mse, " : ""));
+  s.error(key, strf("%s=%s is not known; known: %siou, giou, diou, ciou", key, name.substr(0, 40).c_str(),
+                    mse_allowed ? "mse, " : ""));
 }
 
 void read_anchors(SectionReader& s, YoloSpec* spec) {
@@ -24,7 +25,8 @@ void read_anchors(SectionReader& s, YoloSpec* spec) {
   spec->anchors = s.numbers("anchors");
   if (spec->anchors.empty()) spec->anchors.assign(2 * static_cast<size_t>(spec->scalars.num), 0.5f);
   if (spec->anchors.size() < 2 * static_cast<size_t>(spec->scalars.num)) {
-    s.error("anchors", strf("num=%d needs %d values in anchors, there are %zu", spec->scalars.num, 2 * spec->scalars.num, spec->anchors.size()));
+    s.error("anchors", strf("num=%d needs %d values in anchors, there are %zu", spec->scalars.num, 2 * spec->scalars.num,
+                            spec->anchors.size()));
   }
   for (float value : spec->anchors) {
     if (value <= 0) s.error("anchors", "anchors must be above 0");
@@ -35,7 +37,8 @@ void read_anchors(SectionReader& s, YoloSpec* spec) {
     std::iota(spec->mask.begin(), spec->mask.end(), 0);
   }
   for (int item : spec->mask) {
-    if (item < 0 || item >= spec->scalars.num) s.error("mask", strf("mask: %d is no anchor; there are %d (from 0)", item, spec->scalars.num));
+    if (item < 0 || item >= spec->scalars.num)
+      s.error("mask", strf("mask: %d is no anchor; there are %d (from 0)", item, spec->scalars.num));
   }
 }
 
@@ -79,7 +82,8 @@ void read(SectionReader& s, const NetworkDef&, LayerDef* layer) {
   spec.random = s.number("random", 0);
   if (spec.jitter < 0 || spec.jitter >= 0.5f) s.error("jitter", "jitter must be in [0, 0.5)");
   if (spec.resize <= 0 || spec.resize > 10) s.error("resize", "resize must be above 0 and at most 10");
-  if (spec.random < 0 || (spec.random > 0 && spec.random < 1) || spec.random > 4) s.error("random", "random must be 0, 1 or a factor from 1 to 4");
+  if (spec.random < 0 || (spec.random > 0 && spec.random < 1) || spec.random > 4)
+    s.error("random", "random must be 0, 1 or a factor from 1 to 4");
   spec.show_details = s.flag("show_details", true);
   const std::vector<float> counters = s.numbers("counters_per_class");
   if (!counters.empty()) {
@@ -98,8 +102,8 @@ void shape(const NetworkDef& def, LayerDef* layer) {
   const YoloSpec& spec = layer->yolo();
   const int64_t needed = static_cast<int64_t>(spec.mask.size()) * (spec.scalars.classes + 5);
   if (layer->in.c != needed) {
-    bad_input("the layer before must have filters=%lld ((classes=%d + 5) * %zu masks), it has %d channels", (long long)needed, spec.scalars.classes,
-              spec.mask.size(), layer->in.c);
+    bad_input("the layer before must have filters=%lld ((classes=%d + 5) * %zu masks), it has %d channels", (long long)needed,
+              spec.scalars.classes, spec.mask.size(), layer->in.c);
   }
 }
 
@@ -159,7 +163,9 @@ class Yolo : public YoloLayer {
 }  // namespace
 
 LayerType yolo_type() {
-  return {LayerKind::yolo, {"yolo"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> { return std::make_unique<Yolo>(def); }};
+  return {LayerKind::yolo, {"yolo"}, read, shape, [](const LayerDef& def) -> std::unique_ptr<Layer> {
+            return std::make_unique<Yolo>(def);
+          }};
 }
 
 }  // namespace dk

@@ -9,7 +9,22 @@
 namespace dk {
 
 enum class Activation : int {
-  linear, leaky, logistic, relu, relu6, mish, swish, hard_mish, tanh_, elu, selu, gelu, loggy, ramp, relie, hardtan,
+  linear,
+  leaky,
+  logistic,
+  relu,
+  relu6,
+  mish,
+  swish,
+  hard_mish,
+  tanh_,
+  elu,
+  selu,
+  gelu,
+  loggy,
+  ramp,
+  relie,
+  hardtan,
 };
 
 DK_HD float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
@@ -44,23 +59,35 @@ DK_HD float activation_slope(Activation a, float x) {
   switch (a) {
     case Activation::linear: return 1.0f;
     case Activation::leaky: return x > 0 ? 1.0f : 0.1f;
-    case Activation::logistic: { const float y = sigmoid(x); return y * (1.0f - y); }
+    case Activation::logistic: {
+      const float y = sigmoid(x);
+      return y * (1.0f - y);
+    }
     case Activation::relu: return x > 0 ? 1.0f : 0.0f;
     case Activation::relu6: return x > 0 && x < 6 ? 1.0f : 0.0f;
     case Activation::mish: {
       const float s = softplus(x), t = tanhf(s);
       return t + x * (1.0f - t * t) * (1.0f - expf(-s));
     }
-    case Activation::swish: { const float s = sigmoid(x), y = x * s; return y + s * (1.0f - y); }
+    case Activation::swish: {
+      const float s = sigmoid(x), y = x * s;
+      return y + s * (1.0f - y);
+    }
     case Activation::hard_mish: return x > 0 ? 1.0f : x > -2 ? x + 1.0f : 0.0f;
-    case Activation::tanh_: { const float y = activate(a, x); return 1.0f - y * y; }
+    case Activation::tanh_: {
+      const float y = activate(a, x);
+      return 1.0f - y * y;
+    }
     case Activation::elu: return x >= 0 ? 1.0f : expf(x);
     case Activation::selu: return x >= 0 ? 1.0507f : 1.0507f * 1.6732f * expf(x);
     case Activation::gelu: {
       const float u = 0.797885f * x + 0.035677f * x * x * x, t = tanhf(u);
       return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * (0.797885f + 3.0f * 0.035677f * x * x);
     }
-    case Activation::loggy: { const float y = activate(a, x); return (1.0f - y * y) / 2.0f; }
+    case Activation::loggy: {
+      const float y = activate(a, x);
+      return (1.0f - y * y) / 2.0f;
+    }
     case Activation::ramp: return (x > 0 ? 1.0f : 0.0f) + 0.1f;
     case Activation::relie: return x > 0 ? 1.0f : 0.01f;
     case Activation::hardtan: return x > -1 && x < 1 ? 1.0f : 0.0f;

@@ -59,7 +59,8 @@ void parse_line(const std::string& line, int number, CfgFile* file) {
   if (equals == std::string::npos || equals == 0) {
     bad_input("%s:%d: '%s' is neither [section] nor key=value", file->name.c_str(), number, printable(line).c_str());
   }
-  if (file->sections.empty()) bad_input("%s:%d: '%s' stands before the first section", file->name.c_str(), number, printable(line).c_str());
+  if (file->sections.empty())
+    bad_input("%s:%d: '%s' stands before the first section", file->name.c_str(), number, printable(line).c_str());
   if (equals + 1 == line.size()) {
     bad_input("%s:%d: key '%s' has no value", file->name.c_str(), number, printable(line.substr(0, equals)).c_str());
   }
@@ -69,9 +70,11 @@ void parse_line(const std::string& line, int number, CfgFile* file) {
 }  // namespace
 
 CfgFile parse_cfg(std::string_view text, const std::string& name) {
-  if (static_cast<int64_t>(text.size()) > CfgLimits::bytes) bad_input("%s: over %lld bytes is no cfg", name.c_str(), (long long)CfgLimits::bytes);
+  if (static_cast<int64_t>(text.size()) > CfgLimits::bytes)
+    bad_input("%s: over %lld bytes is no cfg", name.c_str(), (long long)CfgLimits::bytes);
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  if (text.substr(0, 2) == "\xFF\xFE" || text.substr(0, 2) == "\xFE\xFF") bad_input("%s: the file is UTF-16; save it as plain text (UTF-8)", name.c_str());
+  if (text.substr(0, 2) == "\xFF\xFE" || text.substr(0, 2) == "\xFE\xFF")
+    bad_input("%s: the file is UTF-16; save it as plain text (UTF-8)", name.c_str());
   CfgFile file{name, {}};
   int number = 0;
   for (size_t begin = 0; begin < text.size();) {
@@ -95,7 +98,8 @@ SectionReader::SectionReader(const CfgFile& file, const CfgSection& section, std
   for (const CfgEntry& entry : section.entries) {
     const auto [at, inserted] = first.emplace(entry.key, entry.line);
     if (!inserted) {
-      warn(nullptr, strf("key '%s' is given again in line %d; the first (line %d) counts", printable(entry.key).c_str(), entry.line, at->second));
+      warn(nullptr, strf("key '%s' is given again in line %d; the first (line %d) counts", printable(entry.key).c_str(),
+                         entry.line, at->second));
     }
   }
 }
@@ -121,7 +125,9 @@ std::string SectionReader::place(const char* key) const {
   return strf("%s:%d: [%s]", file_.name.c_str(), line, printable(section_.type).c_str());
 }
 
-void SectionReader::error(const char* key, const std::string& message) const { bad_input("%s %s", place(key).c_str(), message.c_str()); }
+void SectionReader::error(const char* key, const std::string& message) const {
+  bad_input("%s %s", place(key).c_str(), message.c_str());
+}
 
 void SectionReader::warn(const char* key, const std::string& message) const {
   if (warnings_ != nullptr && warnings_->size() < 1000) warnings_->push_back(place(key) + " " + message);
@@ -133,7 +139,8 @@ int SectionReader::integer(const char* key, int fallback, int low, int high) {
   const CfgEntry* entry = find(key);
   if (entry == nullptr) return fallback;
   double value = 0;
-  if (!parse_float(without_comment(entry->value), &value)) error(key, strf("%s=%s: expected a number", key, printable(entry->value).c_str()));
+  if (!parse_float(without_comment(entry->value), &value))
+    error(key, strf("%s=%s: expected a number", key, printable(entry->value).c_str()));
   if (value < low || value > high) error(key, strf("%s=%s: expected %d to %d", key, printable(entry->value).c_str(), low, high));
   return static_cast<int>(value);
 }
@@ -142,7 +149,8 @@ float SectionReader::number(const char* key, float fallback) {
   const CfgEntry* entry = find(key);
   if (entry == nullptr) return fallback;
   double value = 0;
-  if (!parse_float(without_comment(entry->value), &value)) error(key, strf("%s=%s: expected a number", key, printable(entry->value).c_str()));
+  if (!parse_float(without_comment(entry->value), &value))
+    error(key, strf("%s=%s: expected a number", key, printable(entry->value).c_str()));
   return static_cast<float>(value);
 }
 
@@ -161,7 +169,8 @@ std::vector<float> SectionReader::numbers(const char* key) {
     const std::string_view item = rest.substr(0, comma);
     double value = 0;
     if (!parse_float(item, &value)) error(key, strf("%s: '%s' is not a number", key, printable(item).c_str()));
-    if (static_cast<int>(out.size()) >= CfgLimits::list_items) error(key, strf("%s: more than %d items", key, CfgLimits::list_items));
+    if (static_cast<int>(out.size()) >= CfgLimits::list_items)
+      error(key, strf("%s: more than %d items", key, CfgLimits::list_items));
     out.push_back(static_cast<float>(value));
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);

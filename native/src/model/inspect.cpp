@@ -9,7 +9,9 @@
 namespace dk {
 namespace {
 
-std::string shapes(const LayerDef& l) { return strf("%4d x%4d x%4d -> %4d x%4d x%4d", l.in.w, l.in.h, l.in.c, l.out.w, l.out.h, l.out.c); }
+std::string shapes(const LayerDef& l) {
+  return strf("%4d x%4d x%4d -> %4d x%4d x%4d", l.in.w, l.in.h, l.in.c, l.out.w, l.out.h, l.out.c);
+}
 
 std::string references(const LayerDef& l, size_t from) {
   std::string text;
@@ -24,25 +26,33 @@ std::string layer_line(const LayerDef& l) {
     case LayerKind::convolutional: {
       const ConvolutionalSpec& s = l.conv();
       const std::string groups = s.groups > 1 ? strf("%d/", s.groups) : "";
-      return strf("conv  %5d %3s  %2d x%2d%s   %s %5.3f BF", s.filters, groups.c_str(), s.size, s.size, strides(s.stride_x, s.stride_y).c_str(),
-                  shapes(l).c_str(), layer_bflops(l));
+      return strf("conv  %5d %3s  %2d x%2d%s   %s %5.3f BF", s.filters, groups.c_str(), s.size, s.size,
+                  strides(s.stride_x, s.stride_y).c_str(), shapes(l).c_str(), layer_bflops(l));
     }
     case LayerKind::maxpool: {
       const MaxpoolSpec& s = std::get<MaxpoolSpec>(l.spec);
-      return strf("max              %2d x%2d%s   %s %5.3f BF", s.size, s.size, strides(s.stride_x, s.stride_y).c_str(), shapes(l).c_str(), layer_bflops(l));
+      return strf("max              %2d x%2d%s   %s %5.3f BF", s.size, s.size, strides(s.stride_x, s.stride_y).c_str(),
+                  shapes(l).c_str(), layer_bflops(l));
     }
     case LayerKind::avgpool: return strf("avg                         %s", shapes(l).c_str());
-    case LayerKind::upsample: return strf("upsample              %2dx   %s", std::get<UpsampleSpec>(l.spec).stride, shapes(l).c_str());
+    case LayerKind::upsample:
+      return strf("upsample              %2dx   %s", std::get<UpsampleSpec>(l.spec).stride, shapes(l).c_str());
     case LayerKind::route: {
       const RouteSpec& s = std::get<RouteSpec>(l.spec);
       const std::string group = s.groups > 1 ? strf(" %d/%d", s.group_id, s.groups) : "";
-      return strf("route %s%s                  -> %4d x%4d x%4d", references(l, 0).c_str(), group.c_str(), l.out.w, l.out.h, l.out.c);
+      return strf("route %s%s                  -> %4d x%4d x%4d", references(l, 0).c_str(), group.c_str(), l.out.w, l.out.h,
+                  l.out.c);
     }
-    case LayerKind::shortcut: return strf("Shortcut Layer:%s, outputs: %4d x%4d x%4d %5.3f BF", references(l, 1).c_str(), l.out.w, l.out.h, l.out.c, layer_bflops(l));
-    case LayerKind::dropout: return strf("dropout    p = %.3f        %s", static_cast<double>(std::get<DropoutSpec>(l.spec).probability), shapes(l).c_str());
+    case LayerKind::shortcut:
+      return strf("Shortcut Layer:%s, outputs: %4d x%4d x%4d %5.3f BF", references(l, 1).c_str(), l.out.w, l.out.h, l.out.c,
+                  layer_bflops(l));
+    case LayerKind::dropout:
+      return strf("dropout    p = %.3f        %s", static_cast<double>(std::get<DropoutSpec>(l.spec).probability),
+                  shapes(l).c_str());
     case LayerKind::sam: return strf("sam Layer:%s", references(l, 1).c_str());
     case LayerKind::scale_channels: return strf("scale Layer:%s", references(l, 1).c_str());
-    case LayerKind::yolo: return strf("yolo  %d classes, %zu anchors of %d", l.yolo().scalars.classes, l.yolo().mask.size(), l.yolo().scalars.num);
+    case LayerKind::yolo:
+      return strf("yolo  %d classes, %zu anchors of %d", l.yolo().scalars.classes, l.yolo().mask.size(), l.yolo().scalars.num);
   }
   return "";
 }
@@ -69,7 +79,9 @@ void write_weights_facts(const NetworkDef& def, const std::string& path, JsonWri
   int64_t bytes = 0;
   const WeightsHeader header = read_weights_header(path, &bytes);
   const WeightsFit fit = fit_weights(def, (bytes - header.header_bytes) / 4);
-  json->field("bytes", bytes).field("version", strf("%d.%d.%d", header.major, header.minor, header.revision)).field("seen", header.seen);
+  json->field("bytes", bytes)
+      .field("version", strf("%d.%d.%d", header.major, header.minor, header.revision))
+      .field("seen", header.seen);
   json->field("values", fit.floats_in_file).field("fits", fit.fits).field("partial", fit.partial).field("layers", fit.layers);
   if (fit.fits) {
     read_weights(def, path, initial_weights(def, 1));  // every value must be finite
@@ -80,7 +92,8 @@ void write_weights_facts(const NetworkDef& def, const std::string& path, JsonWri
 }
 
 int64_t needs_of(const NetworkDef& def, Backend& backend, const NetworkOptions& options) {
-  return Network(def, backend, options).memory().total() + ParamStore::bytes(def, backend, {options.training, def.net.ema_alpha > 0 && options.training});
+  return Network(def, backend, options).memory().total() +
+         ParamStore::bytes(def, backend, {options.training, def.net.ema_alpha > 0 && options.training});
 }
 
 }  // namespace
@@ -90,7 +103,8 @@ NetworkNeeds network_needs(const NetworkDef& def) {
   NetworkNeeds needs;
   needs.detect = needs_of(def, *backend, {false, DType::f32, 1});
   needs.train_one = needs_of(def, *backend, {true, DType::f32, 1});
-  needs.train_mini_batch = def.net.mini_batch() == 1 ? needs.train_one : needs_of(def, *backend, {true, DType::f32, def.net.mini_batch()});
+  needs.train_mini_batch =
+      def.net.mini_batch() == 1 ? needs.train_one : needs_of(def, *backend, {true, DType::f32, def.net.mini_batch()});
   return needs;
 }
 
@@ -105,11 +119,14 @@ std::string describe_weights(const NetworkDef& def, const std::string& weights_p
   int64_t bytes = 0;
   const WeightsHeader header = read_weights_header(weights_path, &bytes);
   const WeightsFit fit = fit_weights(def, (bytes - header.header_bytes) / 4);
-  std::string text = strf("%s: %lld bytes, version %d.%d.%d, %llu images seen, %lld values\n", weights_path.c_str(), (long long)bytes, header.major,
-                          header.minor, header.revision, (unsigned long long)header.seen, (long long)fit.floats_in_file);
+  std::string text =
+      strf("%s: %lld bytes, version %d.%d.%d, %llu images seen, %lld values\n", weights_path.c_str(), (long long)bytes,
+           header.major, header.minor, header.revision, (unsigned long long)header.seen, (long long)fit.floats_in_file);
   if (!fit.fits) return text + "does not fit: " + fit.reason + "\n";
   read_weights(def, weights_path, initial_weights(def, 1));
-  if (fit.partial) return text + strf("fits the first %d of %zu layers: start weights for training, not a finished model\n", fit.layers, def.layers.size());
+  if (fit.partial)
+    return text + strf("fits the first %d of %zu layers: start weights for training, not a finished model\n", fit.layers,
+                       def.layers.size());
   return text + "fits this network; every value is finite\n";
 }
 

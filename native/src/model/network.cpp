@@ -33,15 +33,18 @@ HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights) {
     std::vector<float>& kernel = weights.arrays[i + 4];
     const size_t per_filter = kernel.size() / bias.size();
     for (size_t f = 0; f < bias.size(); ++f) {
-      const double factor = weights.arrays[i + 1][f] / std::sqrt(static_cast<double>(weights.arrays[i + 3][f]) + kBatchNormEpsilon);
+      const double factor =
+          weights.arrays[i + 1][f] / std::sqrt(static_cast<double>(weights.arrays[i + 3][f]) + kBatchNormEpsilon);
       bias[f] = static_cast<float>(bias[f] - factor * weights.arrays[i + 2][f]);
-      for (size_t k = 0; k < per_filter; ++k) kernel[f * per_filter + k] = static_cast<float>(kernel[f * per_filter + k] * factor);
+      for (size_t k = 0; k < per_filter; ++k)
+        kernel[f * per_filter + k] = static_cast<float>(kernel[f * per_filter + k] * factor);
     }
   }
   return weights;
 }
 
-Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options) : def_(def), backend_(backend), options_(options) {
+Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options)
+    : def_(def), backend_(backend), options_(options) {
   if (options.batch < 1) fail(Status::internal, "a batch of %d", options.batch);
   if (!backend.supports(options.dtype)) {
     fail(Status::device, "%s can't compute in %s", backend.name().c_str(), options.dtype == DType::bf16 ? "bf16" : "f32");
@@ -114,8 +117,9 @@ void Network::weights_changed(const ParamStore& store) {
 }
 
 Pass Network::make_pass(const TrainPass& pass, bool training) const {
-  return Pass{backend_, workspace_, training, def_.net.width, def_.net.height, pass.truth, pass.seed, pass.iteration, pass.first_image,
-              pass.accumulate_gradients, def_.net.loss_scale};
+  return Pass{backend_,           workspace_, training,       def_.net.width,   def_.net.height,
+              pass.truth,         pass.seed,  pass.iteration, pass.first_image, pass.accumulate_gradients,
+              def_.net.loss_scale};
 }
 
 void Network::forward_train(const ParamStore& store, const TrainPass& train) {

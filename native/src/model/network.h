@@ -35,7 +35,7 @@ struct TrainPass {
   uint64_t seed = 0, iteration = 0;
   uint32_t first_image = 0;
   bool accumulate_gradients = false;
-  int stop_before = -1;           // layers up to this one get no backward pass now (stopbackward=N)
+  int stop_before = -1;  // layers up to this one get no backward pass now (stopbackward=N)
 };
 
 class Network {

@@ -13,7 +13,8 @@ void read_policy(SectionReader& s, NetOptions* net) {
   static const char* const known[] = {"constant", "step", "steps", "exp", "poly", "sigmoid", "random", "sgdr"};
   bool found = false;
   for (const char* name : known) found = found || net->policy == name;
-  if (!found) s.error("policy", "policy=" + net->policy + " is not known; known: constant, step, steps, exp, poly, sigmoid, random, sgdr");
+  if (!found)
+    s.error("policy", "policy=" + net->policy + " is not known; known: constant, step, steps, exp, poly, sigmoid, random, sgdr");
   net->steps = s.numbers("steps");
   net->scales = s.numbers("scales");
   if (net->policy == "steps") {
@@ -71,7 +72,8 @@ void read_net(SectionReader& s, NetOptions* net) {
   if (net->ema_alpha < 0 || net->ema_alpha >= 1) s.error("ema_alpha", "ema_alpha must be in [0, 1)");
   net->loss_scale = s.number("loss_scale", 1);
   if (net->loss_scale <= 0) s.error("loss_scale", "loss_scale must be above 0");
-  for (const char* key : {"equidistant_point", "num_sigmas_reject_badlabels", "badlabels_rejection_percentage", "dynamic_minibatch"}) {
+  for (const char* key :
+       {"equidistant_point", "num_sigmas_reject_badlabels", "badlabels_rejection_percentage", "dynamic_minibatch"}) {
     if (s.number(key, 0) != 0) s.warn(key, std::string(key) + " has no effect here");
   }
   s.refuse("time_steps", 1);
@@ -81,9 +83,28 @@ void read_net(SectionReader& s, NetOptions* net) {
   s.refuse("weights_reject_freq", 0);
   s.refuse("contrastive", 0);
   s.refuse("unsupervised", 0);
-  s.ignore({"B1", "B2", "eps", "label_smooth_eps", "try_fix_nan", "optimized_memory", "workspace_size_limit_MB", "max_chart_loss", "track", "augment_speed",
-            "sequential_subdivisions", "seq_scales", "contrastive_jit_flip", "contrastive_color", "use_cuda_graph", "show_receptive_field", "max_crop",
-            "min_crop", "inputs", "num_steps", "aspect", "angle"});
+  s.ignore({"B1",
+            "B2",
+            "eps",
+            "label_smooth_eps",
+            "try_fix_nan",
+            "optimized_memory",
+            "workspace_size_limit_MB",
+            "max_chart_loss",
+            "track",
+            "augment_speed",
+            "sequential_subdivisions",
+            "seq_scales",
+            "contrastive_jit_flip",
+            "contrastive_color",
+            "use_cuda_graph",
+            "show_receptive_field",
+            "max_crop",
+            "min_crop",
+            "inputs",
+            "num_steps",
+            "aspect",
+            "angle"});
 }
 
 std::string known_sections() {
@@ -117,12 +138,12 @@ void read_common(SectionReader& s, LayerDef* layer) {
 
 void check_shape(SectionReader& s, const LayerDef& layer) {
   if (layer.out.c < 1 || layer.out.h < 1 || layer.out.w < 1) {
-    s.error(nullptr, strf("layer %d: the output would be %dx%dx%d; the input of %dx%d is too small for this network", layer.index, layer.out.w,
-                          layer.out.h, layer.out.c, layer.in.w, layer.in.h));
+    s.error(nullptr, strf("layer %d: the output would be %dx%dx%d; the input of %dx%d is too small for this network", layer.index,
+                          layer.out.w, layer.out.h, layer.out.c, layer.in.w, layer.in.h));
   }
   if (layer.out.h > CfgLimits::side || layer.out.w > CfgLimits::side || layer.out.c > 4 * CfgLimits::filters) {
-    s.error(nullptr, strf("layer %d: an output of %dx%dx%d is over the limits (side %d, channels %d)", layer.index, layer.out.w, layer.out.h,
-                          layer.out.c, CfgLimits::side, 4 * CfgLimits::filters));
+    s.error(nullptr, strf("layer %d: an output of %dx%dx%d is over the limits (side %d, channels %d)", layer.index, layer.out.w,
+                          layer.out.h, layer.out.c, CfgLimits::side, 4 * CfgLimits::filters));
   }
 }
 
@@ -164,7 +185,8 @@ NetworkDef define_network(const CfgFile& file) {
   def.name = file.name;
   const CfgSection& first = file.sections.at(0);
   if (first.type != "net" && first.type != "network") {
-    bad_input("%s:%d: the first section must be [net], not [%s]", file.name.c_str(), first.line, first.type.substr(0, 40).c_str());
+    bad_input("%s:%d: the first section must be [net], not [%s]", file.name.c_str(), first.line,
+              first.type.substr(0, 40).c_str());
   }
   SectionReader net(file, first, &def.warnings);
   read_net(net, &def.net);
@@ -186,14 +208,13 @@ NetworkDef define_network(const CfgFile& file) {
     section.finish();
     try {
       type->shape(def, &layer);
-    } catch (const Error& e) {
-      section.error(nullptr, strf("layer %d: %s", layer.index, e.what()));
-    }
+    } catch (const Error& e) { section.error(nullptr, strf("layer %d: %s", layer.index, e.what())); }
     check_shape(section, layer);
     def.layers.push_back(std::move(layer));
     const LayerDef& added = def.layers.back();
     if (added.is(LayerKind::convolutional)) {
-      params += static_cast<int64_t>(added.out.c) * (added.in.c / added.conv().groups) * added.conv().size * added.conv().size + 4LL * added.out.c;
+      params += static_cast<int64_t>(added.out.c) * (added.in.c / added.conv().groups) * added.conv().size * added.conv().size +
+                4LL * added.out.c;
     }
     if (params > (int64_t{1} << 32)) section.error(nullptr, strf("layer %d: the network has over 2^32 parameters", added.index));
   }
@@ -214,7 +235,8 @@ void resize_network(NetworkDef* def, int width, int height) {
     } catch (const Error& e) {
       bad_input("%s: layer %d at an input of %dx%d: %s", def->name.c_str(), layer.index, width, height, e.what());
     }
-    if (layer.out.count() < 1 || layer.out.h < 1 || layer.out.w < 1 || layer.out.h > CfgLimits::side || layer.out.w > CfgLimits::side) {
+    if (layer.out.count() < 1 || layer.out.h < 1 || layer.out.w < 1 || layer.out.h > CfgLimits::side ||
+        layer.out.w > CfgLimits::side) {
       bad_input("%s: an input of %dx%d does not fit this network (layer %d)", def->name.c_str(), width, height, layer.index);
     }
   }

@@ -76,11 +76,13 @@ struct YoloSpec {
 
 struct LayerDef {
   LayerKind kind = LayerKind::convolutional;
-  int index = 0;            // from 0, [net] not counted
+  int index = 0;  // from 0, [net] not counted
   int line = 0;
   std::vector<int> inputs;  // layers read, -1 = the network's input; [0] is the layer's main input
   Dims in, out;
-  std::variant<ConvolutionalSpec, MaxpoolSpec, AvgpoolSpec, UpsampleSpec, RouteSpec, ShortcutSpec, DropoutSpec, SamSpec, ScaleChannelsSpec, YoloSpec> spec;
+  std::variant<ConvolutionalSpec, MaxpoolSpec, AvgpoolSpec, UpsampleSpec, RouteSpec, ShortcutSpec, DropoutSpec, SamSpec,
+               ScaleChannelsSpec, YoloSpec>
+      spec;
 
   // Keys that any layer may carry (darknet.md 1.7).
   float learning_rate = 1, clip = 0;

@@ -22,10 +22,10 @@ struct Value {
 struct ValueBuffer {
   int c = 0, h = 0, w = 0;
   bool planar = false;
-  int plan = -1;        // index of the planned buffer of the outputs
-  int delta_plan = -1;  // of the deltas
-  int merged_into = -1;    // concatenation: all values were moved into that buffer
-  int delta_of = -1;    // deltas lie in that buffer's deltas (residual chains)
+  int plan = -1;         // index of the planned buffer of the outputs
+  int delta_plan = -1;   // of the deltas
+  int merged_into = -1;  // concatenation: all values were moved into that buffer
+  int delta_of = -1;     // deltas lie in that buffer's deltas (residual chains)
 };
 
 }  // namespace
@@ -61,8 +61,10 @@ int64_t assign_offsets(std::vector<PlannedBuffer>* buffers) {
 // Builds one NetworkPlan; thrown away afterwards.
 class Planner {
  public:
-  Planner(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend, const PlanOptions& options, NetworkPlan* plan)
-      : def_(def), layers_(layers), backend_(backend), options_(options), plan_(*plan), count_(static_cast<int>(def.layers.size())) {}
+  Planner(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend, const PlanOptions& options,
+          NetworkPlan* plan)
+      : def_(def), layers_(layers), backend_(backend), options_(options), plan_(*plan),
+        count_(static_cast<int>(def.layers.size())) {}
 
   void run() {
     plan_.io_.resize(static_cast<size_t>(count_));
@@ -95,7 +97,8 @@ class Planner {
     for (int i = 0; i < count_; ++i) {
       for (int input : layer(i).inputs) {
         if (input >= 0 && layer(input).is(LayerKind::yolo)) {
-          bad_input("%s:%d: layer %d reads layer %d, a [yolo] layer, whose output is no feature map", def_.name.c_str(), layer(i).line, i, input);
+          bad_input("%s:%d: layer %d reads layer %d, a [yolo] layer, whose output is no feature map", def_.name.c_str(),
+                    layer(i).line, i, input);
         }
         consumers_[static_cast<size_t>(input + 1)].push_back(i);
       }
@@ -166,7 +169,8 @@ class Planner {
     for (size_t k = 0; k < l.inputs.size(); ++k) {
       const Value v = value(l.inputs[k]);
       const ValueBuffer& buffer = buffers_[static_cast<size_t>(v.buffer)];
-      if (l.inputs[k] < 0 || v.buffer == value(-1).buffer || v.c_offset != 0 || v.c != buffer.c || !aligned(at, v.c, l.out.c)) return false;
+      if (l.inputs[k] < 0 || v.buffer == value(-1).buffer || v.c_offset != 0 || v.c != buffer.c || !aligned(at, v.c, l.out.c))
+        return false;
       for (size_t m = 0; m < k; ++m) {
         if (value(l.inputs[m]).buffer == v.buffer) return false;
       }
@@ -187,7 +191,8 @@ class Planner {
   }
 
   int plan_bytes(int64_t bytes) {
-    if (bytes < 0 || bytes > kMaxBufferBytes) fail(Status::memory, "%s: one tensor would take %lld bytes", def_.name.c_str(), (long long)bytes);
+    if (bytes < 0 || bytes > kMaxBufferBytes)
+      fail(Status::memory, "%s: one tensor would take %lld bytes", def_.name.c_str(), (long long)bytes);
     PlannedBuffer buffer;
     buffer.bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
     plan_.buffers_.push_back(buffer);
@@ -411,7 +416,8 @@ class Planner {
   std::vector<std::pair<int, Value>> pending_zero_;
 };
 
-NetworkPlan::NetworkPlan(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend, const PlanOptions& options) {
+NetworkPlan::NetworkPlan(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend,
+                         const PlanOptions& options) {
   Planner(def, layers, backend, options, this).run();
 }
 

@@ -30,7 +30,8 @@ struct PlanOptions {
 class NetworkPlan {
  public:
   // layers[i] belongs to def.layers[i]. Calls Layer::prepare for each.
-  NetworkPlan(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend, const PlanOptions& options);
+  NetworkPlan(const NetworkDef& def, const std::vector<std::unique_ptr<Layer>>& layers, Backend& backend,
+              const PlanOptions& options);
 
   // Points every tensor into the arena (arena_bytes() long).
   void bind(void* arena);

@@ -21,11 +21,11 @@ HostWeights initial_weights(const NetworkDef& def, uint64_t seed);
 
 struct ParamArray {
   ParamDef def;
-  ConvWeightShape shape;   // role weights only
-  int64_t floats = 0;      // stored, padding included
+  ConvWeightShape shape;  // role weights only
+  int64_t floats = 0;     // stored, padding included
   float* w = nullptr;
-  float* g = nullptr;      // sum of deltas of this iteration; null for rolling statistics and without training
-  float* v = nullptr;      // momentum buffer
+  float* g = nullptr;  // sum of deltas of this iteration; null for rolling statistics and without training
+  float* v = nullptr;  // momentum buffer
   float* ema = nullptr;
 };
 
@@ -36,7 +36,7 @@ struct LayerParams {
   const ParamArray* rolling_mean = nullptr;
   const ParamArray* rolling_variance = nullptr;
   const ParamArray* weights = nullptr;
-  float* batch_mean = nullptr;      // of the mini-batch, training with batch norm
+  float* batch_mean = nullptr;  // of the mini-batch, training with batch norm
   float* batch_variance = nullptr;
 };
 

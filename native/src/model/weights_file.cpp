@@ -32,13 +32,15 @@ File open_regular(const std::string& path, int64_t* bytes) {
 WeightsHeader read_header(FILE* file, const std::string& path, int64_t bytes) {
   WeightsHeader header;
   int32_t version[3] = {};
-  if (bytes < 16 || std::fread(version, 4, 3, file) != 3) bad_input("%s: %lld bytes are too few for a weights file", path.c_str(), (long long)bytes);
+  if (bytes < 16 || std::fread(version, 4, 3, file) != 3)
+    bad_input("%s: %lld bytes are too few for a weights file", path.c_str(), (long long)bytes);
   header.major = version[0], header.minor = version[1], header.revision = version[2];
   if (header.major < 0 || header.minor < 0 || header.major > 100000 || header.minor > 100000) {
     bad_input("%s: not a Darknet weights file (version %d.%d)", path.c_str(), header.major, header.minor);
   }
   if (header.major > 1000 || header.minor > 1000) {
-    bad_input("%s: version %d.%d marks transposed matrices, which only old files with [connected] layers have", path.c_str(), header.major, header.minor);
+    bad_input("%s: version %d.%d marks transposed matrices, which only old files with [connected] layers have", path.c_str(),
+              header.major, header.minor);
   }
   if (header.major * 10 + header.minor >= 2) {
     header.header_bytes = 20;
@@ -50,8 +52,8 @@ WeightsHeader read_header(FILE* file, const std::string& path, int64_t bytes) {
     header.seen = seen;
   }
   if ((bytes - header.header_bytes) % 4 != 0) {
-    bad_input("%s: %lld bytes are a header and %.2f floats: the file is cut off or no weights file", path.c_str(), (long long)bytes,
-              static_cast<double>(bytes - header.header_bytes) / 4);
+    bad_input("%s: %lld bytes are a header and %.2f floats: the file is cut off or no weights file", path.c_str(),
+              (long long)bytes, static_cast<double>(bytes - header.header_bytes) / 4);
   }
   return header;
 }
@@ -59,7 +61,8 @@ WeightsHeader read_header(FILE* file, const std::string& path, int64_t bytes) {
 bool loads(const NetworkDef& def, const ParamDef& param) {
   const LayerDef& layer = def.layers[static_cast<size_t>(param.layer)];
   if (layer.dontload) return false;
-  const bool scales = param.role == ParamRole::scales || param.role == ParamRole::rolling_mean || param.role == ParamRole::rolling_variance;
+  const bool scales =
+      param.role == ParamRole::scales || param.role == ParamRole::rolling_mean || param.role == ParamRole::rolling_variance;
   return !(layer.dontloadscales && scales);
 }
 
@@ -92,8 +95,9 @@ WeightsFit fit_weights(const NetworkDef& def, int64_t floats_in_file) {
     fit.layers = boundary_layer;
   } else {
     fit.reason = strf("the file holds %lld values, the network needs %lld%s", (long long)floats_in_file, (long long)floats,
-                      floats_in_file > floats ? " (made for more classes or another network)"
-                                              : " and the file ends in the middle of a layer (made for other classes, another network, or cut off)");
+                      floats_in_file > floats
+                          ? " (made for more classes or another network)"
+                          : " and the file ends in the middle of a layer (made for other classes, another network, or cut off)");
   }
   return fit;
 }
@@ -117,7 +121,8 @@ WeightsFile read_weights(const NetworkDef& def, const std::string& path, const H
       if (param.layer < cutoff && loads(def, param)) wanted += param.count;
     }
     if (wanted > floats) {
-      bad_input("%s: the first %d layers need %lld values, the file holds %lld", path.c_str(), cutoff, (long long)wanted, (long long)floats);
+      bad_input("%s: the first %d layers need %lld values, the file holds %lld", path.c_str(), cutoff, (long long)wanted,
+                (long long)floats);
     }
     result.layers_loaded = cutoff;
     result.partial = wanted < floats || cutoff < static_cast<int>(def.layers.size());
@@ -126,7 +131,8 @@ WeightsFile read_weights(const NetworkDef& def, const std::string& path, const H
   for (size_t i = 0; i < params.size(); ++i) {
     if (params[i].layer >= result.layers_loaded || !loads(def, params[i])) continue;
     std::vector<float>& array = result.weights.arrays[i];
-    if (std::fread(array.data(), 4, array.size(), file.get()) != array.size()) fail(Status::disk, "%s: reading failed", path.c_str());
+    if (std::fread(array.data(), 4, array.size(), file.get()) != array.size())
+      fail(Status::disk, "%s: reading failed", path.c_str());
     for (float value : array) {
       if (!std::isfinite(value)) bad_input("%s: layer %d holds a value that is no finite number", path.c_str(), params[i].layer);
     }

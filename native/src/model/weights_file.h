@@ -13,24 +13,24 @@ namespace dk {
 
 struct WeightsHeader {
   int32_t major = 0, minor = 2, revision = 5;
-  uint64_t seen = 0;       // images
+  uint64_t seen = 0;  // images
   int64_t header_bytes = 20;
 };
 
 struct WeightsFile {
   WeightsHeader header;
-  HostWeights weights;       // arrays not in the file keep what `start` gave them
-  int layers_loaded = 0;     // layers before this index came from the file
-  bool partial = false;      // the file ends at a layer boundary before the network does
+  HostWeights weights;    // arrays not in the file keep what `start` gave them
+  int layers_loaded = 0;  // layers before this index came from the file
+  bool partial = false;   // the file ends at a layer boundary before the network does
 };
 
 // How a file of `bytes` bytes fits a network.
 struct WeightsFit {
-  bool fits = false;         // whole network or exactly its first `layers` layers
+  bool fits = false;  // whole network or exactly its first `layers` layers
   bool partial = false;
-  int layers = 0;            // layers before this index are covered
+  int layers = 0;  // layers before this index are covered
   int64_t floats_in_file = 0, floats_needed = 0;
-  std::string reason;        // why not
+  std::string reason;  // why not
 };
 
 WeightsHeader read_weights_header(const std::string& path, int64_t* file_bytes);

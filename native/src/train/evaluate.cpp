@@ -23,9 +23,7 @@ struct Decoded {
 Decoded decode(const std::string& path, int channels) {
   try {
     return {std::make_unique<Image8>(decode_image_file(path, {}, channels >= 3 ? 3 : 1)), ""};
-  } catch (const Error& e) {
-    return {nullptr, e.what()};
-  }
+  } catch (const Error& e) { return {nullptr, e.what()}; }
 }
 
 }  // namespace

@@ -48,10 +48,12 @@ int64_t peak_resident_bytes() {
 }
 
 std::string MemoryPlan::describe() const {
-  return strf("memory: %.0f MB for a mini-batch of %d (parameters %.0f, network %.0f, evaluation %.0f, images %.0f, checkpoint %.0f, program %.0f)",
-              static_cast<double>(total()) / kMB, mini_batch, static_cast<double>(parameters) / kMB, static_cast<double>(network) / kMB,
-              static_cast<double>(evaluation) / kMB, static_cast<double>(loader) / kMB, static_cast<double>(checkpoint) / kMB,
-              static_cast<double>(base) / kMB);
+  return strf(
+      "memory: %.0f MB for a mini-batch of %d (parameters %.0f, network %.0f, evaluation %.0f, images %.0f, checkpoint %.0f, "
+      "program %.0f)",
+      static_cast<double>(total()) / kMB, mini_batch, static_cast<double>(parameters) / kMB, static_cast<double>(network) / kMB,
+      static_cast<double>(evaluation) / kMB, static_cast<double>(loader) / kMB, static_cast<double>(checkpoint) / kMB,
+      static_cast<double>(base) / kMB);
 }
 
 MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request) {
@@ -73,8 +75,9 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget) {
   const MemoryPlan one = plan_memory(def, backend, 1, request);
   if (one.total() > budget) {
-    fail(Status::memory, "%s at %dx%d needs at least %.0f MB (mini-batch 1); %.0f MB are given. A smaller input size needs less", def.name.c_str(),
-         request.width, request.height, static_cast<double>(one.total()) / kMB, static_cast<double>(budget) / kMB);
+    fail(Status::memory, "%s at %dx%d needs at least %.0f MB (mini-batch 1); %.0f MB are given. A smaller input size needs less",
+         def.name.c_str(), request.width, request.height, static_cast<double>(one.total()) / kMB,
+         static_cast<double>(budget) / kMB);
   }
   for (int mini_batch = batch; mini_batch > 1; --mini_batch) {
     if (batch % mini_batch != 0) continue;

@@ -35,8 +35,8 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
 // even that does not fit.
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget);
 
-int64_t resident_bytes();        // of this process now
-int64_t available_memory();      // that the system could still give
-int64_t peak_resident_bytes();   // of this process so far
+int64_t resident_bytes();       // of this process now
+int64_t available_memory();     // that the system could still give
+int64_t peak_resident_bytes();  // of this process so far
 
 }  // namespace dk

@@ -11,7 +11,8 @@ namespace {
 bool updates(const NetworkDef& def, const LayerDef& layer, const UpdateStep& step, int last_bn_only) {
   if (layer.index <= std::max(step.stop_before, frozen_until(def)) || layer.index <= last_bn_only) return false;
   if (layer.onlyforward || (layer.dont_update > 0 && step.iteration <= layer.dont_update)) return false;
-  return !(layer.burnin_update > 0 && static_cast<float>(step.iteration) < layer.burnin_update * static_cast<float>(def.net.burn_in));
+  return !(layer.burnin_update > 0 &&
+           static_cast<float>(step.iteration) < layer.burnin_update * static_cast<float>(def.net.burn_in));
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ float learning_rate_at(const NetOptions& net, int64_t t, uint64_t seed) {
     return net.learning_rate * std::pow(std::max(0.0f, left), net.power);
   }
   if (net.policy == "sigmoid") return net.learning_rate / (1.0f + std::exp(net.gamma * static_cast<float>(t - net.step)));
-  if (net.policy == "random") return net.learning_rate * std::pow(Draws(seed, Purpose::resize, static_cast<uint64_t>(t), 1).uniform(), net.power);
+  if (net.policy == "random")
+    return net.learning_rate * std::pow(Draws(seed, Purpose::resize, static_cast<uint64_t>(t), 1).uniform(), net.power);
   if (net.policy == "sgdr") return sgdr_rate(net, t);
   return net.learning_rate;
 }

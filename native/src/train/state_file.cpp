@@ -110,7 +110,9 @@ TrainState read_head(const NetworkDef& def, const std::string& path, Reader* rea
 }  // namespace
 
 std::string state_path(const std::string& folder, const std::string& base) { return join_path(folder, base + ".state"); }
-std::string previous_state_path(const std::string& folder, const std::string& base) { return join_path(folder, base + ".previous.state"); }
+std::string previous_state_path(const std::string& folder, const std::string& base) {
+  return join_path(folder, base + ".previous.state");
+}
 
 void write_state(const NetworkDef& def, const std::string& path, const ParamStore& store, const TrainState& state) {
   AtomicFile file(path);

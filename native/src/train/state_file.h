@@ -13,18 +13,18 @@ namespace dk {
 // Plain data, written as it is (little-endian, no padding).
 struct TrainState {
   uint64_t seed = 0;
-  int64_t iteration = 0;       // updates done
-  int64_t seen = 0;            // images seen, as the weights file counts them
+  int64_t iteration = 0;  // updates done
+  int64_t seen = 0;       // images seen, as the weights file counts them
   int64_t last_map_iteration = 0;
   int64_t best_iteration = -1;
   double avg_loss = -1;
   double last_map = -1;
   double best_map = -1;
-  double seconds = 0;          // of training, over all runs
+  double seconds = 0;  // of training, over all runs
   int32_t batch = 0, mini_batch = 0;
   int32_t threads = 0;
-  int32_t precision = 0;       // 0 f32, 1 bf16
-  int32_t averaging = 0;       // 0 none, 1 the average has begun, 2 it has been put in place
+  int32_t precision = 0;  // 0 f32, 1 bf16
+  int32_t averaging = 0;  // 0 none, 1 the average has begun, 2 it has been put in place
   int32_t reserved = 0;
 };
 static_assert(sizeof(TrainState) == 8 * 9 + 4 * 6);

@@ -25,7 +25,8 @@ NetworkDef open_network(const TrainOptions& options) {
   if (def.net.max_batches < 1) bad_input("%s: max_batches is not given; set it in [net] or use -steps N", cfg);
   if (def.net.batch < 2) bad_input("%s: batch=%d is a value for testing; training needs more (64 is usual)", cfg, def.net.batch);
   if (options.subdivisions > 0) def.net.subdivisions = options.subdivisions;
-  if (def.net.subdivisions > def.net.batch) bad_input("%s: subdivisions=%d is above batch=%d", cfg, def.net.subdivisions, def.net.batch);
+  if (def.net.subdivisions > def.net.batch)
+    bad_input("%s: subdivisions=%d is above batch=%d", cfg, def.net.subdivisions, def.net.batch);
   return def;
 }
 
@@ -64,7 +65,8 @@ TrainInputs open_train_inputs(const TrainOptions& options, TrainListener& listen
               in.train.report.summary().c_str());
   }
   if (options.map) {
-    in.valid = open_list(in.data, in.data.valid.empty() ? in.data.train : in.data.valid, in.def.classes(), MissingLabels::negative, listener);
+    in.valid = open_list(in.data, in.data.valid.empty() ? in.data.train : in.data.valid, in.def.classes(),
+                         MissingLabels::negative, listener);
   }
   in.backup = open_backup(in.data);
   return in;

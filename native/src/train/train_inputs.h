@@ -14,11 +14,11 @@ namespace dk {
 
 struct TrainInputs {
   DataFile data;
-  NetworkDef def;           // with the options' subdivisions and steps put in
+  NetworkDef def;  // with the options' subdivisions and steps put in
   int64_t max_batches = 0;
-  std::string backup;       // folder for weights; exists
-  std::string base;         // what weights files are called by: the cfg's name without folder and extension
-  Dataset train, valid;     // valid is empty without -map
+  std::string backup;    // folder for weights; exists
+  std::string base;      // what weights files are called by: the cfg's name without folder and extension
+  Dataset train, valid;  // valid is empty without -map
 };
 
 // Throws Error(bad_input) naming the file that is wrong; what was left out of the data sets goes to the listener.

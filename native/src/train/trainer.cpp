@@ -52,11 +52,14 @@ class TrainRun {
     build();
     say_hello();
     const bool finished = iterate();
-    listener_.log(LogLevel::info, strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
-                                       static_cast<double>(plan_.total()) / 1e6));
+    listener_.log(LogLevel::info,
+                  strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
+                       static_cast<double>(plan_.total()) / 1e6));
     // The file to use: the best one where there was an evaluation.
-    const std::string use = state_.best_iteration >= 0 && file_exists(weights_path("best")) ? weights_path("best") : last_written_;
-    listener_.done({state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), use, finished ? "finished" : "stopped"});
+    const std::string use =
+        state_.best_iteration >= 0 && file_exists(weights_path("best")) ? weights_path("best") : last_written_;
+    listener_.done(
+        {state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), use, finished ? "finished" : "stopped"});
     return finished;
   }
 
@@ -68,12 +71,14 @@ class TrainRun {
     std::string problems;
     const std::string path = find_state(in_.def, in_.backup, in_.base, &problems);
     if (!problems.empty()) listener_.log(LogLevel::warning, problems);
-    if (path.empty()) bad_input("%s: nothing to resume: no %s.state there%s%s", in_.backup.c_str(), in_.base.c_str(), problems.empty() ? "" : ": ", problems.c_str());
+    if (path.empty())
+      bad_input("%s: nothing to resume: no %s.state there%s%s", in_.backup.c_str(), in_.base.c_str(),
+                problems.empty() ? "" : ": ", problems.c_str());
     loaded_ = std::make_unique<LoadedState>(read_state(in_.def, path));
     state_ = loaded_->state;
     if ((state_.precision == 1) != options_.bf16) {
-      listener_.log(LogLevel::warning, std::string("the run was trained in ") + (state_.precision == 1 ? "bf16" : "f32") + " so far and goes on in " +
-                                           (options_.bf16 ? "bf16" : "f32"));
+      listener_.log(LogLevel::warning, std::string("the run was trained in ") + (state_.precision == 1 ? "bf16" : "f32") +
+                                           " so far and goes on in " + (options_.bf16 ? "bf16" : "f32"));
     }
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
@@ -114,7 +119,8 @@ class TrainRun {
       return Loader::planned_bytes(loader);
     };
     const int64_t available = resident_bytes() + available_memory();
-    const int64_t budget = options_.memory_bytes > 0 ? options_.memory_bytes : static_cast<int64_t>(0.9 * static_cast<double>(available));
+    const int64_t budget =
+        options_.memory_bytes > 0 ? options_.memory_bytes : static_cast<int64_t>(0.9 * static_cast<double>(available));
     mini_batch_ = in_.def.net.mini_batch();
     if (loaded_) {
       mini_batch_ = state_.mini_batch;
@@ -128,13 +134,14 @@ class TrainRun {
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
     if (loaded_ && images_per_iteration_ != state_.batch) {
-      bad_input("%s: batch=%d now, %d when the run was stopped: a run goes on only with the same batch", options_.cfg_path.c_str(), in_.def.net.batch, state_.batch);
+      bad_input("%s: batch=%d now, %d when the run was stopped: a run goes on only with the same batch",
+                options_.cfg_path.c_str(), in_.def.net.batch, state_.batch);
     }
     if (plan_.total() > budget) {
       const MemoryPlan fits = largest_mini_batch(in_.def, *backend_, in_.def.net.batch, request, budget);
-      fail(Status::memory, "mini-batch %d needs %.0f MB, %.0f MB are there; subdivisions=%d (mini-batch %d, %.0f MB) would fit", mini_batch_,
-           static_cast<double>(plan_.total()) / 1e6, static_cast<double>(budget) / 1e6, in_.def.net.batch / fits.mini_batch, fits.mini_batch,
-           static_cast<double>(fits.total()) / 1e6);
+      fail(Status::memory, "mini-batch %d needs %.0f MB, %.0f MB are there; subdivisions=%d (mini-batch %d, %.0f MB) would fit",
+           mini_batch_, static_cast<double>(plan_.total()) / 1e6, static_cast<double>(budget) / 1e6,
+           in_.def.net.batch / fits.mini_batch, fits.mini_batch, static_cast<double>(fits.total()) / 1e6);
     }
     listener_.log(LogLevel::info, plan_.describe());
   }
@@ -170,16 +177,16 @@ class TrainRun {
       listener_.log(LogLevel::info, "no weights given: training from scratch, from random weights");
     } else {
       WeightsFile file = read_weights(in_.def, options_.weights_path, start);
-      listener_.log(LogLevel::info, strf("%s: loaded %d of %zu layers, %llu images seen", options_.weights_path.c_str(), file.layers_loaded,
-                                         in_.def.layers.size(), (unsigned long long)file.header.seen));
+      listener_.log(LogLevel::info, strf("%s: loaded %d of %zu layers, %llu images seen", options_.weights_path.c_str(),
+                                         file.layers_loaded, in_.def.layers.size(), (unsigned long long)file.header.seen));
       start = std::move(file.weights);
       if (!file.partial && !options_.clear) {
         state_.iteration = static_cast<int64_t>(file.header.seen / static_cast<uint64_t>(images_per_iteration_));
         state_.seen = state_.iteration * images_per_iteration_;
       }
       if (state_.iteration >= in_.max_batches) {
-        bad_input("%s is at iteration %lld of %lld already: add -clear to train on from it anew, or raise max_batches", options_.weights_path.c_str(),
-                  (long long)state_.iteration, (long long)in_.max_batches);
+        bad_input("%s is at iteration %lld of %lld already: add -clear to train on from it anew, or raise max_batches",
+                  options_.weights_path.c_str(), (long long)state_.iteration, (long long)in_.max_batches);
       }
     }
     store_->import_host(start);
@@ -197,7 +204,8 @@ class TrainRun {
     hello.cfg = options_.cfg_path, hello.base = in_.base;
     hello.threads = threads_, hello.seed = seed_;
     hello.width = in_.def.net.width, hello.height = in_.def.net.height;
-    hello.batch = images_per_iteration_, hello.mini_batch = mini_batch_, hello.subdivisions = subdivisions_, hello.classes = in_.def.classes();
+    hello.batch = images_per_iteration_, hello.mini_batch = mini_batch_, hello.subdivisions = subdivisions_,
+    hello.classes = in_.def.classes();
     hello.max_batches = in_.max_batches, hello.start_iteration = state_.iteration;
     hello.images_train = in_.train.images.size(), hello.images_valid = in_.valid.images.size();
     hello.memory_bytes = plan_.total();
@@ -205,7 +213,8 @@ class TrainRun {
     hello.save_weights = save_weights_, hello.save_last = save_last_;
     for (const LayerDef* yolo : in_.def.yolos()) hello.yolo_layers.push_back(yolo->index);
     listener_.hello(hello);
-    state_.batch = images_per_iteration_, state_.mini_batch = mini_batch_, state_.threads = threads_, state_.precision = options_.bf16 ? 1 : 0;
+    state_.batch = images_per_iteration_, state_.mini_batch = mini_batch_, state_.threads = threads_,
+    state_.precision = options_.bf16 ? 1 : 0;
   }
 
   // --- the loop ---
@@ -224,7 +233,8 @@ class TrainRun {
       if (options_.map && map_due() && !evaluate_now()) return stop_here();
       write_due_weights();
       // One more iteration must not carry the loss over the promise.
-      if (state_.iteration - last_state_iteration_ >= kStateSteps || seconds_since(last_state_time_) + seconds > kStateSeconds) save_state();
+      if (state_.iteration - last_state_iteration_ >= kStateSteps || seconds_since(last_state_time_) + seconds > kStateSeconds)
+        save_state();
     }
     write_weights_file("final", "final");
     save_state();
@@ -293,11 +303,14 @@ class TrainRun {
     for (int index : batch.image_indices) {
       if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
     }
-    fail(Status::bad_input, "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
+    fail(Status::bad_input,
+         "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
          (long long)state_.iteration + 1, what, images.c_str(), last_state_text().c_str());
   }
 
-  std::string last_state_text() const { return file_exists(state_path(in_.backup, in_.base)) ? state_path(in_.backup, in_.base) : "none yet"; }
+  std::string last_state_text() const {
+    return file_exists(state_path(in_.backup, in_.base)) ? state_path(in_.backup, in_.base) : "none yet";
+  }
 
   // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
   void remember_statistics() {
@@ -352,7 +365,8 @@ class TrainRun {
 
   // darknet.md 7.3
   int64_t next_map() const {
-    const int64_t epochs = static_cast<int64_t>(options_.map_epochs) * static_cast<int64_t>(in_.train.images.size()) / images_per_iteration_;
+    const int64_t epochs =
+        static_cast<int64_t>(options_.map_epochs) * static_cast<int64_t>(in_.train.images.size()) / images_per_iteration_;
     return std::max<int64_t>(state_.last_map_iteration + std::max<int64_t>(100, epochs), in_.def.net.burn_in);
   }
 
@@ -404,7 +418,9 @@ class TrainRun {
 
   // --- files ---
 
-  std::string weights_path(const std::string& suffix) const { return join_path(in_.backup, in_.base + "_" + suffix + ".weights"); }
+  std::string weights_path(const std::string& suffix) const {
+    return join_path(in_.backup, in_.base + "_" + suffix + ".weights");
+  }
 
   void write_weights_file(const std::string& suffix, const std::string& kind, ParamField field = ParamField::value) {
     const std::string path = weights_path(suffix);
@@ -477,6 +493,8 @@ class TrainRun {
 
 }  // namespace
 
-bool train(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop) { return TrainRun(options, listener, stop).run(); }
+bool train(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop) {
+  return TrainRun(options, listener, stop).run();
+}
 
 }  // namespace dk
