@@ -1,0 +1,1 @@
+"""Darknet Studio's window and library: from a folder of photos to a trained detector."""

@@ -1,0 +1,1 @@
+"""Tk plumbing: handing work between threads, the theme, the shell. Knows nothing of datasets or runs."""
