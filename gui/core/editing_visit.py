@@ -1,0 +1,135 @@
+"""One visit of the editor, from opening a group to closing it: a session for each image, the clipboard, the active category, what
+was deleted meanwhile, and the sentence about what is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .editing import EditBox, EditSession
+from .records import Box, Category, ImageAnnotations
+
+SAVED = "All your changes are saved"
+UNSUBMITTED = "Unsubmitted changes"
+SAVING = "Saving…"
+
+
+@dataclass
+class SaveState:
+    """What the line at the top of the editor says of one image. Submits are counted until the store answered; the first sentence
+    appears only when none is under way and nothing differs from the last commit."""
+
+    _submits: int = 0
+    _failure: str = ""
+
+    def submit_started(self) -> None:
+        self._submits += 1
+        self._failure = ""
+
+    def submit_committed(self) -> None:
+        self._submits = max(0, self._submits - 1)
+        self._failure = ""
+
+    def submit_failed(self, reason: str) -> None:
+        self._submits = max(0, self._submits - 1)
+        self._failure = reason
+
+    def draft_failed(self, reason: str) -> None:
+        self._failure = reason
+
+    def draft_stored(self) -> None:
+        self._failure = ""
+
+    @property
+    def is_saving(self) -> bool:
+        return self._submits > 0
+
+    @property
+    def failure(self) -> str:
+        """Why the last attempt to save failed; the boxes are still on the canvas."""
+        return self._failure
+
+    def text(self, changed: bool) -> str:
+        if self._submits:
+            return SAVING
+        if self._failure:
+            return f"Not saved yet: {self._failure}"
+        return UNSUBMITTED if changed else SAVED
+
+
+@dataclass
+class EditVisit:
+    """categories: of the group, in their order."""
+
+    categories: tuple[Category, ...] = ()
+    active_category: int | None = None
+    clipboard: tuple[EditBox, ...] = ()
+    hidden_categories: frozenset[int] = frozenset()
+    sessions: dict[int, EditSession] = field(default_factory=dict)
+    states: dict[int, SaveState] = field(default_factory=dict)
+    _moved_to: dict[int, int] = field(default_factory=dict)
+
+    def set_categories(self, categories: Sequence[Category]) -> None:
+        """After loading, adding, renaming, ordering, deleting or restoring; the first is active where the active one is gone."""
+        self.categories = tuple(categories)
+        known = {category.id for category in categories}
+        for category_id in known & set(self._moved_to):
+            del self._moved_to[category_id]  # it came back
+        if self.active_category not in known:
+            target = None if self.active_category is None else self.live(self.active_category)
+            self.active_category = target if target is not None else (categories[0].id if categories else None)
+
+    def moved(self, category_id: int, target_id: int) -> None:
+        """The boxes of a deleted category went to another; call before set_categories."""
+        self._moved_to[category_id] = target_id
+
+    def live(self, category_id: int) -> int | None:
+        """The category that boxes of this one count as now; None when it was deleted with its boxes."""
+        known = {category.id for category in self.categories}
+        seen = set()
+        while category_id not in known:
+            if category_id in seen or category_id not in self._moved_to:
+                return None
+            seen.add(category_id)
+            category_id = self._moved_to[category_id]
+        return category_id
+
+    def open(self, annotations: ImageAnnotations, width: int, height: int) -> EditSession:
+        """The session of an image, with the history it has from before in this visit."""
+        session = self.sessions.get(annotations.image_id)
+        if session is None or (session.bounds.width, session.bounds.height) != (width, height):
+            session = EditSession(width, height, self.live)
+            self.sessions[annotations.image_id] = session
+        session.load(annotations.submitted, annotations.draft, annotations.revision)
+        session.hidden_categories = self.hidden_categories
+        return session
+
+    def state(self, image_id: int) -> SaveState:
+        return self.states.setdefault(image_id, SaveState())
+
+    def category_at(self, digit: int) -> Category | None:
+        """Of a digit key: 1 is the first in the list."""
+        return self.categories[digit - 1] if 1 <= digit <= len(self.categories) else None
+
+    def hide_category(self, category_id: int, hidden: bool) -> None:
+        one = frozenset({category_id})
+        self.hidden_categories = self.hidden_categories | one if hidden else self.hidden_categories - one
+        for session in self.sessions.values():
+            session.hidden_categories = self.hidden_categories
+
+    def copy(self, session: EditSession) -> int:
+        """Copies the selected boxes; returns how many. Nothing selected leaves the clipboard as it is."""
+        chosen = session.selected
+        if chosen:
+            self.clipboard = chosen
+        return len(chosen)
+
+    def unsubmitted(self) -> list[int]:
+        """The images of this visit with changes that were not submitted."""
+        return [image_id for image_id, session in self.sessions.items() if session.is_changed]
+
+    def records_of(self, image_id: int) -> tuple[Box, ...] | None:
+        """What is on the canvas of an image of this visit, for repeating it on the next."""
+        session = self.sessions.get(image_id)
+        return None if session is None else session.records()
