@@ -96,7 +96,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def make_cases(folder: Path, steps: int, models: Iterable[str]) -> list[Case]:
+def make_cases(folder: Path, steps: int, models: Iterable[str], precisions: Iterable[str]) -> list[Case]:
     """Writes the cfgs, 80 classes at 416, and a picture, and lists what is measured."""
     photo = folder / "640x480.jpg"
     write_bytes(photo, cv2.imencode(".jpg", render_picture(640, 1)[0][:480])[1].tobytes())
@@ -104,7 +104,7 @@ def make_cases(folder: Path, steps: int, models: Iterable[str]) -> list[Case]:
     for model in models:
         options = recipes.RecipeOptions(classes=80, width=416, height=416)
         write_cfg(folder / f"{model}.cfg", recipes.get_recipe(model).build(options))
-        cases += [Case("step", model, MODELS[model], precision, steps) for precision in ("f32", "bf16")]
+        cases += [Case("step", model, MODELS[model], precision, steps) for precision in precisions]
         cases += [Case("detect", model, 1, "f32", 4 * steps), Case("detect", model, 1, "f32", 4 * steps, photo)]
     return cases
 
@@ -167,7 +167,8 @@ def report(cases: list[Case], about: dict[str, Any], peaks: dict[str, float], mi
     text = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, {', '.join(about['features'])}; "
     text += f"load before: {about['load_before']:.2f}; {about['threads']} threads.\n"
     if peaks:
-        text += f"Measured peaks: {peaks['gflops_f32']:.0f} GFLOP/s f32, {peaks['gflops_bf16']:.0f} bf16, "
+        text += f"Measured peaks: {peaks['gflops_f32']:.0f} GFLOP/s f32, "
+        text += f"{peaks['gflops_bf16']:.0f} bf16, " if "gflops_bf16" in peaks else "no bf16 instructions, "
         text += f"copy {peaks['gb_per_s']:.0f} GB/s; PyTorch {peaks['torch']}.\n"
     text += "\n" + table(cases, peaks)
     for name, printed in micro.items():
@@ -193,7 +194,8 @@ def main() -> int:
         peaks = run_json(
             [str(TORCH_VENV / "bin" / "python"), str(ROOT / "tools/bench/torch_peer.py"), "peaks", "--threads", str(args.threads)]
         )
-    cases = make_cases(args.out, args.steps, args.model or MODELS)
+    precisions = ("f32", "bf16") if "avx512_bf16" in about["features"] else ("f32",)
+    cases = make_cases(args.out, args.steps, args.model or MODELS, precisions)
     measure(cases, args.out, args.rounds, args.threads, not args.no_torch)
     micro = {} if args.no_micro else native_benches()
     text = report(cases, about, peaks, micro)
