@@ -1,0 +1,229 @@
+"""The look: colours, fonts, sizes and named styles, dark and light, switched while the window runs.
+
+Screens use ttk widgets with these style names (or gui.widgets.controls, which finds the surface by itself). A style's name is
+KIND.SURFACE.CLASS; KIND and SURFACE may be empty. A label or button must name the surface that it stands on.
+
+SURFACE     "" the window's ground, "Card", "Chrome" (left column, right panel), "Selected", "Ground" (around pictures)
+TFrame      "TFrame", "Card.TFrame", "Chrome.TFrame" ... flat;   "Line.TFrame" a separator, 1 px high or wide
+            "Box.TFrame" a rounded card on the window, "Box.Chrome.TFrame" one on the chrome, "Box.Card.TFrame" one in a
+            card: put a "Card.TFrame" inside with a margin of at least theme.px(10);  "BoxSelected..." chosen
+            "Note.TFrame", "WarningNote.TFrame", "DangerNote.TFrame" coloured hints, with "Note.TLabel", "Strong.Note.TLabel"
+TLabel      Title Heading Strong Figure (a large number) Muted Small Tiny Mono Accent Positive Warning Danger Badge (a pill)
+            e.g. "Heading.TLabel", "Muted.Card.TLabel"
+TButton     Primary Submit (green) Secondary Danger Ghost Icon Nav NavSelected, e.g. "Primary.Chrome.TButton"
+TEntry TCombobox TCheckbutton TRadiobutton Switch.TCheckbutton    with a SURFACE, e.g. "Card.TEntry", "Switch.Card.TCheckbutton"
+Horizontal.TProgressbar, Success.Horizontal.TProgressbar, Horizontal.TScale, Vertical.TScrollbar, Horizontal.TScrollbar, Treeview
+            with a SURFACE in front: "Card.Horizontal.TProgressbar", "Chrome.Vertical.TScrollbar", "Card.Treeview"
+fonts       see fonts.py: BODY STRONG SMALL TINY HEADING TITLE FIGURE MONO
+colours     see tokens.py: theme.colour("muted")
+sizes       theme.px(12): 12 px at 100 % interface size
+
+What ttk does not draw (tk.Canvas, tk.Text, icons in labels) asks `theme.follow(widget, callback)`: called now and at
+every change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tkinter as tk
+from collections.abc import Callable
+from typing import Any
+
+import ttkbootstrap
+from PIL import Image
+from ttkbootstrap.style import icons
+
+from . import fonts
+from .styles import SURFACES, Builder, joined
+from .tokens import PALETTES
+
+boot: Any = ttkbootstrap  # carries a py.typed mark, but few annotations
+_icons: Any = icons
+
+SCALES = (0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
+_TK_BASE = 4 / 3  # Tk's own scale at 96 dpi
+
+
+class Theme:
+    """One per root. mode is "dark" or "light"; scale 1.0 is an interface size of 100 %."""
+
+    def __init__(self, root: Any, mode: str = "dark", scale: float = 1.0) -> None:
+        self.root = root
+        self.mode = mode
+        self.scale = scale
+        self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
+        self._built: set[str] = set()
+        self._font_scale = 0.0
+        self._apply()
+
+    # ---- what widgets ask --------------------------------------------------------------------------------------------
+
+    def colour(self, name: str) -> str:
+        """ "#rrggbb" of a token. Raises KeyError for a name that tokens.py does not have."""
+        return PALETTES[self.mode][name]
+
+    @property
+    def dark(self) -> bool:
+        return self.mode == "dark"
+
+    def px(self, value: float) -> int:
+        """Pixels at this interface size; at least 1 for what is not 0."""
+        return max(1, round(value * self.scale)) if value > 0 else round(value * self.scale)
+
+    def icon(self, name: str, size: float = 16, colour: str = "text") -> str:
+        """The Tk image name of a Bootstrap icon ("plus-lg", "trash", ...); colour is a token or "#rrggbb"."""
+        ink = colour if colour.startswith("#") else self.colour(colour)
+        return str(boot.Assets(self.root.style).icon(name, size, ink))
+
+    def icon_image(self, name: str, size_px: int, colour: str) -> Image.Image:
+        """An icon as a picture, size in real pixels, for what is drawn off the screen."""
+        picture: Image.Image = _icons.IconRenderer.render(
+            name, size_px, colour if colour.startswith("#") else self.colour(colour)
+        )
+        return picture
+
+    def surface_of(self, widget: tk.Misc) -> str:
+        """The SURFACE that a child of this widget stands on."""
+        node: tk.Misc | None = widget
+        while node is not None:
+            own = getattr(node, "studio_surface", None)
+            if isinstance(own, str):
+                return own
+            with contextlib.suppress(tk.TclError):
+                parts = str(node.cget("style")).split(".")
+                if parts[0].startswith("Box"):
+                    return "Card"
+                found = next((part for part in parts[:-1] if part in SURFACES), None)
+                if found:
+                    return found
+                if parts == ["TFrame"]:
+                    return ""
+            node = node.master
+        return ""
+
+    def surface_colour(self, surface: str) -> str:
+        return self.colour(SURFACES[surface])
+
+    @staticmethod
+    def style(kind: str, surface: str, family: str) -> str:
+        """joined("Muted", "Card", "TLabel") -> "Muted.Card.TLabel"."""
+        return joined(kind, surface, family)
+
+    def follow(self, widget: tk.Misc, callback: Callable[[], object]) -> None:
+        """Calls back now and whenever colours or sizes change, as long as the widget lives."""
+        self._followers.append((widget, callback))
+        callback()
+
+    def canvas(self, parent: tk.Misc, surface: str | None = None, **options: Any) -> tk.Canvas:
+        """A bare canvas with the colour of its surface."""
+        place = self.surface_of(parent) if surface is None else surface
+        canvas = tk.Canvas(parent, highlightthickness=0, borderwidth=0, **options)
+        canvas._tb_no_autostyle = True  # type: ignore[attr-defined]  # the toolkit's theme walk leaves it alone
+        canvas.studio_surface = place  # type: ignore[attr-defined]
+        self.follow(canvas, lambda: canvas.configure(background=self.surface_colour(place)))
+        return canvas
+
+    def text(self, parent: tk.Misc, mono: bool = False, **options: Any) -> tk.Text:
+        """A multi-line text field in our colours."""
+        text = tk.Text(parent, borderwidth=0, highlightthickness=self.px(1), relief="flat", wrap="word", **options)
+        text._tb_no_autostyle = True  # type: ignore[attr-defined]
+
+        def paint() -> None:
+            text.configure(
+                background=self.colour("input"),
+                foreground=self.colour("text"),
+                insertbackground=self.colour("text"),
+                selectbackground=self.colour("primary"),
+                selectforeground=self.colour("on_primary"),
+                highlightbackground=self.colour("border"),
+                highlightcolor=self.colour("focus"),
+                font=fonts.MONO if mono else fonts.BODY,
+                padx=self.px(10),
+                pady=self.px(8),
+            )
+
+        self.follow(text, paint)
+        return text
+
+    def menu(self, parent: tk.Misc) -> tk.Menu:
+        """A pop-up menu in our colours; make one for each showing."""
+        menu = tk.Menu(parent, tearoff=False)
+        menu._tb_no_autostyle = True  # type: ignore[attr-defined]
+        menu.configure(
+            background=self.colour("card"),
+            foreground=self.colour("text"),
+            activebackground=self.colour("selected"),
+            activeforeground=self.colour("selected_text"),
+            disabledforeground=self.colour("on_disabled"),
+            font=fonts.BODY,
+            relief="flat",
+            borderwidth=self.px(1),
+            activeborderwidth=self.px(4),
+        )
+        return menu
+
+    # ---- switching ------------------------------------------------------------------------------------------------------
+
+    def use(self, mode: str | None = None, scale: float | None = None) -> None:
+        """Changes the mode or the interface size; every follower is called."""
+        new = (mode or self.mode, scale or self.scale)
+        if new == (self.mode, self.scale):
+            return
+        self.mode, self.scale = new
+        self._apply()
+        alive = []
+        for widget, callback in self._followers:
+            with contextlib.suppress(tk.TclError):
+                if widget.winfo_exists():
+                    callback()
+                    alive.append((widget, callback))
+        self._followers = alive
+
+    def _apply(self) -> None:
+        root = self.root
+        if self.scale != self._font_scale:  # each change of a font lays the whole window out again
+            root.tk.call("tk", "scaling", _TK_BASE * self.scale)
+            fonts.install(root, self.scale)
+            self._font_scale = self.scale
+        family = f"studio{round(self.scale * 100)}"
+        name = f"{family}-{self.mode}"
+        if name not in root.style.theme_names():
+            _family(family).register()
+        root.style.theme_use(name)
+        if name not in self._built:
+            Builder(root.style, PALETTES[self.mode], self.px, name).build()
+            self._built.add(name)
+        root.configure(background=self.colour("window"))
+        for option, token in (
+            ("background", "card"),
+            ("foreground", "text"),
+            ("selectBackground", "selected"),
+            ("selectForeground", "selected_text"),
+        ):
+            root.option_add(f"*TCombobox*Listbox.{option}", self.colour(token))
+        root.option_add("*TCombobox*Listbox.font", fonts.BODY)
+        root.event_generate("<<ThemeChanged>>")
+
+
+def _family(name: str) -> Any:
+    dark, light = PALETTES["dark"], PALETTES["light"]
+    return boot.Theme(
+        name,
+        primary=light["primary"],
+        success=light["success"],
+        info="#3b82f6",
+        warning="#f59e0b",
+        danger=light["danger"],
+        neutral="#a1a1aa",
+        light={"background": light["window"], "foreground": light["text"]},
+        dark={"background": dark["window"], "foreground": dark["text"]},
+    )
+
+
+def system_mode(root: tk.Misc) -> str:
+    """What the desktop prefers where it says so, else dark."""
+    named = os.environ.get("GTK_THEME", "") + os.environ.get("COLORFGBG", "")
+    if "light" in named.lower() or named.endswith(";15"):
+        return "light"
+    return "dark"
