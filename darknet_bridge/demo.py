@@ -30,9 +30,9 @@ from .training import Done, Eval, Hello, Log, RunDir, RunImage, Step, TrainingPr
 if TYPE_CHECKING:
     from .network import Network
 
-_SIDE_PX = 224
-_BATCH = 8
-_STEPS = 900
+_SIDE_PX = 160
+_BATCH = 4
+_STEPS = 1500
 _THRESHOLD = 0.25
 _MATCH_IOU = 0.5
 _COLOURS = ((60, 60, 250), (60, 200, 60), (250, 140, 40))  # BGR, one a class

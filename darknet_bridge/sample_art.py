@@ -163,7 +163,7 @@ def leaf(rng: Rng) -> Sprite:
     blade = hsv(hue, rng.uniform(0.5, 0.9), rng.uniform(0.4, 0.9))
     vein = hsv(hue - 10, rng.uniform(0.2, 0.5), rng.uniform(0.7, 1))
     t = np.linspace(0, 1, 60)
-    half_width = rng.uniform(0.34, 0.6) * np.sin(np.pi * t ** rng.uniform(0.7, 1.1)) ** rng.uniform(0.8, 1.2)
+    half_width = rng.uniform(0.45, 0.65) * np.sin(np.pi * t ** rng.uniform(0.7, 1.1)) ** rng.uniform(0.8, 1.2)
     half_width *= 1 + rng.choice([0.0, rng.uniform(0.05, 0.14)]) * np.sin(t * rng.uniform(60, 110))
     bend = rng.uniform(-0.3, 0.3) * np.sin(np.pi * t)
     y = -0.95 + 1.6 * t

@@ -80,11 +80,11 @@ def render_picture(size_px: int, seed: int | tuple[int, ...]) -> tuple[NDArray[n
     """One picture, (size, size, 3) BGR, and the boxes of what was drawn, clipped to the picture."""
     rng = np.random.default_rng(seed)
     canvas = art.ground(rng, size_px)
-    art.clutter(rng, canvas, int(rng.integers(4, 14)))
+    art.clutter(rng, canvas, int(rng.integers(3, 10)))
     labels: list[Label] = []
-    for _ in range(int(rng.integers(1, 6))):
+    for _ in range(int(rng.integers(2, 6))):
         _place(rng, canvas, labels)
-    art.blades(rng, canvas, int(rng.integers(0, 6)))
+    art.blades(rng, canvas, int(rng.integers(0, 4)))
     return art.photograph(rng, canvas), labels
 
 
@@ -94,7 +94,7 @@ def _place(rng: art.Rng, canvas: art.Canvas, labels: list[Label]) -> None:
     class_id = int(rng.integers(len(NAMES)))
     sprite = _ARTISTS[class_id](rng)
     for _ in range(12):
-        extent_px = size_px * float(np.exp(rng.uniform(np.log(0.15), np.log(0.45))))
+        extent_px = size_px * float(np.exp(rng.uniform(np.log(0.2), np.log(0.5))))
         tilt = float(rng.uniform(-1, 1)) * _TILT_DEGREES[class_id]
         centre = (float(rng.uniform(0, size_px)), float(rng.uniform(0, size_px)))
         colour, alpha = art.transform(sprite, size_px, extent_px, tilt, centre)

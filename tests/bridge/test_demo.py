@@ -65,6 +65,6 @@ def test_the_whole_way_in_short(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert read_cfg(model / "net.cfg").classes == 3
     assert read_names(model / "obj.names") == ("ladybird", "leaf", "mushroom")
     header = read_weights_header(model / "backup" / "net_final.weights")
-    assert header.seen == 10 * 8
+    assert header.seen == 10 * 4
     # A second run takes the place of the first.
     assert demo.main(["--folder", str(folder), "--pictures", "16", "--steps", "10"]) == 0
