@@ -17,3 +17,15 @@ class NoSpaceError(UserError):
 
 class ConflictError(UserError):
     """Somebody else changed the same thing since it was read."""
+
+
+class CorruptLibraryError(UserError):
+    """The library's file is damaged."""
+
+
+class LockedError(UserError):
+    """Another window or command has the library open for writing."""
+
+
+class NewerLibraryError(UserError):
+    """The library was made by a newer version of this app."""

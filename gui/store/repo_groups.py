@@ -1,0 +1,120 @@
+"""Annotation groups: a set of categories and boxes over a dataset."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from peewee import Case, fn
+
+from ..core.records import AnnotationGroup, GroupSummary
+from .codec import clean
+from .repo_base import Repo, now
+from .tables import Annotation, Box, Category, Image
+from .tables import AnnotationGroup as GroupRow
+
+
+class GroupRepo(Repo):
+    noun = "annotation group"
+
+    def list(self, dataset_id: int) -> builtins.list[AnnotationGroup]:
+        """Oldest first."""
+        return self._found((GroupRow.dataset == dataset_id) & GroupRow.deleted_at.is_null())
+
+    def get(self, group_id: int) -> AnnotationGroup:
+        """Also a deleted one."""
+        found = self._found(GroupRow.id == group_id)
+        if not found:
+            raise self._missing()
+        return found[0]
+
+    def _found(self, condition: Any) -> builtins.list[AnnotationGroup]:
+        rows = self._db.rows(
+            GroupRow.select(GroupRow.id, GroupRow.dataset, GroupRow.name, GroupRow.created_at)
+            .where(condition)
+            .order_by(GroupRow.id)
+        )
+        ids = [row[0] for row in rows]
+        of_group = Annotation.group.in_(ids)
+        alive = Image.deleted_at.is_null() & of_group
+        categories = dict(
+            self._db.rows(
+                Category.select(Category.group, fn.COUNT(Category.id))
+                .where(Category.deleted_at.is_null() & Category.group.in_(ids))
+                .group_by(Category.group)
+            )
+        )
+        submitted = dict(
+            self._db.rows(
+                Annotation.select(Annotation.group, fn.COUNT(Annotation.id))
+                .join(Image)
+                .where(alive & (Annotation.revision > 0))
+                .group_by(Annotation.group)
+            )
+        )
+        boxes = dict(
+            self._db.rows(
+                Box.select(Annotation.group, fn.COUNT(Box.id))
+                .join(Annotation)
+                .join(Image)
+                .where(alive)
+                .group_by(Annotation.group)
+            )
+        )
+        return [AnnotationGroup(*row, *(counts.get(row[0], 0) for counts in (categories, submitted, boxes))) for row in rows]
+
+    def create(self, dataset_id: int, name: str) -> AnnotationGroup:
+        with self._db.transaction():
+            group_id = self._db.insert(GroupRow, dataset=dataset_id, name=clean(name), created_at=now())
+        return self.get(group_id)
+
+    def rename(self, group_id: int, name: str) -> None:
+        self._update(GroupRow, group_id, name=clean(name))
+
+    def delete(self, group_id: int) -> None:
+        self._update(GroupRow, group_id, deleted_at=now())
+
+    def restore(self, group_id: int) -> None:
+        self._update(GroupRow, group_id, deleted_at=None)
+
+    def summary(self, group_id: int) -> GroupSummary:
+        """Numbers of the images that are in the dataset now. Drafts count only as drafts, not with their boxes."""
+        images = self._db.one(
+            Image.select(fn.COUNT(Image.id))
+            .join(GroupRow, on=(GroupRow.dataset == Image.dataset))
+            .where((GroupRow.id == group_id) & Image.deleted_at.is_null())
+        )
+        states = self._db.one(
+            Annotation.select(
+                fn.COUNT(Case(None, [(Annotation.revision > 0, 1)])),
+                fn.COUNT(Case(None, [(Annotation.has_draft, 1)])),
+            )
+            .join(Image)
+            .where((Annotation.group == group_id) & Image.deleted_at.is_null())
+        )
+        per_image = (
+            Box.select(Box.category.alias("category_id"), Box.annotation.alias("annotation_id"), fn.COUNT(Box.id).alias("boxes"))
+            .join(Category)
+            .where(Category.group == group_id)
+            .group_by(Box.category, Box.annotation)
+            .alias("per_image")
+        )
+        counted = self._db.rows(
+            Annotation.select(per_image.c.category_id, per_image.c.annotation_id, per_image.c.boxes)
+            .join(per_image, on=(per_image.c.annotation_id == Annotation.id))
+            .join(Image, on=(Image.id == Annotation.image))
+            .where(Image.deleted_at.is_null())
+        )
+        by_category: dict[int, tuple[int, int]] = {}
+        for category_id, _, boxes in counted:
+            some, of = by_category.get(category_id, (0, 0))
+            by_category[category_id] = (some + boxes, of + 1)
+        submitted, drafts = states or (0, 0)
+        return GroupSummary(
+            images=images[0] if images else 0,
+            submitted=submitted,
+            drafts=drafts,
+            negatives=submitted - len({annotation_id for _, annotation_id, _ in counted}),
+            boxes=sum(boxes for boxes, _ in by_category.values()),
+            boxes_by_category=by_category,
+        )
