@@ -1,4 +1,5 @@
 // `partial`, `inspect`, `devices`: what needs no images.
+#include <charconv>
 #include <cstdio>
 
 #include "backend/registry.h"
@@ -17,10 +18,11 @@ int command_partial(Arguments& args) {
   const NetworkDef def = load_network_def(cfg);
   int cutoff = 0;
   const std::string number = args.word(3, "the number of layers");
-  if (std::sscanf(number.c_str(), "%d", &cutoff) != 1 || cutoff < 1 || cutoff > static_cast<int>(def.layers.size())) {
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), cutoff);
+  if (error != std::errc() || *end != '\0' || cutoff < 1 || cutoff > static_cast<int>(def.layers.size())) {
     bad_input("'%s': expected a number of layers from 1 to %zu", number.c_str(), def.layers.size());
   }
-  const WeightsFile file = read_weights(def, weights, initial_weights(def, 1), cutoff);
+  const WeightsFile file = read_weights(def, weights, uint64_t{1}, cutoff);
   write_weights(def, out, file.weights, 0, cutoff);
   std::fprintf(stderr, "Saving weights to %s\n", out.c_str());
   return 0;

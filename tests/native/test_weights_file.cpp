@@ -100,6 +100,9 @@ TEST_SUITE("weights") {
     CHECK(file.layers_loaded == 2);
     CHECK(file.weights.arrays[0][0] == 0.5f);
     CHECK(file.weights.arrays[6] == start.arrays[6]);
+    const WeightsFile seeded = read_weights(def, folder / "p.conv.2", uint64_t{9});
+    CHECK(seeded.weights.arrays[0] == file.weights.arrays[0]);
+    CHECK(seeded.weights.arrays[6].empty());  // of a layer that the file doesn't cover
     const WeightsFile cut = read_weights(def, folder / "full.weights", initial_weights(def, 1), 1);
     CHECK(cut.weights.arrays[4] == start.arrays[4]);
     write_weights(def, folder / "cut.weights", cut.weights, 0, 1);
@@ -185,6 +188,29 @@ TEST_SUITE("state") {
     problems.clear();
     CHECK(find_state(def, folder / "", "net", &problems) == previous_state_path(folder / "", "net"));
     CHECK(problems.find("net.state") != std::string::npos);
+  }
+
+  TEST_CASE("counters that no run writes are refused, whatever the checksum says") {
+    const NetworkDef def = network();
+    const Folder folder;
+    const auto backend = make_reference_backend();
+    ParamStore store(def, *backend, {true, false});
+    TrainState good;
+    good.batch = 8, good.mini_batch = 4;
+    const auto refused = [&](auto change) {
+      TrainState state = good;
+      change(state);
+      write_state(def, folder / "a.state", store, state);
+      CHECK_THROWS_AS(read_state(def, folder / "a.state"), Error);
+    };
+    write_state(def, folder / "a.state", store, good);
+    CHECK_NOTHROW(read_state(def, folder / "a.state"));
+    refused([](TrainState& state) { state.mini_batch = 0; });
+    refused([](TrainState& state) { state.mini_batch = 16; });
+    refused([](TrainState& state) { state.batch = 1 << 30; });
+    refused([](TrainState& state) { state.iteration = INT64_MAX; });
+    refused([](TrainState& state) { state.threads = 1 << 30; });
+    refused([](TrainState& state) { state.averaging = 3; });
   }
 
   TEST_CASE("a state of another network is refused") {

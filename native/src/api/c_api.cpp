@@ -62,7 +62,7 @@ int32_t checked(const char* name, int32_t value, int32_t low, int32_t high) {
 
 // Weights of a whole network; start weights (a partial file) are no finished model.
 HostWeights read_finished_weights(const NetworkDef& def, const std::string& path) {
-  WeightsFile file = read_weights(def, path, initial_weights(def, 1));
+  WeightsFile file = read_weights(def, path, uint64_t{1});
   if (file.partial) {
     bad_input("%s: only the first %d of %zu layers: start weights for training, not a finished model", path.c_str(),
               file.layers_loaded, def.layers.size());

@@ -7,25 +7,58 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "core/status.h"
 
 namespace dk {
 
-std::string read_file(const std::string& path, int64_t max_bytes) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) bad_input("%s: can't open: %s", path.c_str(), std::strerror(errno));
-  struct Closer {
-    int fd;
-    ~Closer() { close(fd); }
-  } closer{fd};
-  struct stat info {};
-  if (fstat(fd, &info) != 0) fail(Status::disk, "%s: %s", path.c_str(), std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) bad_input("%s: not a regular file", path.c_str());
-  if (info.st_size > max_bytes) {
-    bad_input("%s: %lld bytes; at most %lld are read", path.c_str(), (long long)info.st_size, (long long)max_bytes);
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
   }
-  std::string content(static_cast<size_t>(info.st_size), '\0');
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+// Opened without waiting, so that a pipe is refused and not waited for.
+int open_for_reading(const std::string& path, int64_t* bytes) {
+  Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) bad_input("%s: can't open: %s", path.c_str(), std::strerror(errno));
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0) fail(Status::disk, "%s: %s", path.c_str(), std::strerror(errno));
+  if (!S_ISREG(info.st_mode)) bad_input("%s: not a regular file", path.c_str());
+  *bytes = info.st_size;
+  return file.release();
+}
+
+}  // namespace
+
+File open_regular(const std::string& path, int64_t* bytes) {
+  Descriptor descriptor(open_for_reading(path, bytes));
+  File file(fdopen(descriptor.get(), "rb"), std::fclose);
+  if (!file) fail(Status::disk, "%s: can't open: %s", path.c_str(), std::strerror(errno));
+  descriptor.release();
+  return file;
+}
+
+std::string read_file(const std::string& path, int64_t max_bytes) {
+  int64_t bytes = 0;
+  const Descriptor file(open_for_reading(path, &bytes));
+  const int fd = file.get();
+  if (bytes > max_bytes) {
+    bad_input("%s: %lld bytes; at most %lld are read", path.c_str(), (long long)bytes, (long long)max_bytes);
+  }
+  std::string content(static_cast<size_t>(bytes), '\0');
   size_t done = 0;
   while (done < content.size()) {
     const ssize_t got = read(fd, content.data() + done, content.size() - done);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -10,6 +12,11 @@ namespace dk {
 // The bytes of a regular file. Throws Error(bad_input) when it can't be opened, is no regular file or is over max_bytes;
 // Error(disk) when reading fails.
 std::string read_file(const std::string& path, int64_t max_bytes);
+
+using File = std::unique_ptr<FILE, int (*)(FILE*)>;
+
+// A regular file to read from, and its size. Throws as read_file does; a pipe is refused, never waited for.
+File open_regular(const std::string& path, int64_t* bytes);
 
 bool file_exists(const std::string& path);
 std::string parent_folder(const std::string& path);  // "" for a bare name

@@ -84,7 +84,7 @@ void write_weights_facts(const NetworkDef& def, const std::string& path, JsonWri
       .field("seen", header.seen);
   json->field("values", fit.floats_in_file).field("fits", fit.fits).field("partial", fit.partial).field("layers", fit.layers);
   if (fit.fits) {
-    read_weights(def, path, initial_weights(def, 1));  // every value must be finite
+    read_weights(def, path, uint64_t{1});  // every value must be finite
   } else {
     json->field("reason", fit.reason);
   }
@@ -123,7 +123,7 @@ std::string describe_weights(const NetworkDef& def, const std::string& weights_p
       strf("%s: %lld bytes, version %d.%d.%d, %llu images seen, %lld values\n", weights_path.c_str(), (long long)bytes,
            header.major, header.minor, header.revision, (unsigned long long)header.seen, (long long)fit.floats_in_file);
   if (!fit.fits) return text + "does not fit: " + fit.reason + "\n";
-  read_weights(def, weights_path, initial_weights(def, 1));
+  read_weights(def, weights_path, uint64_t{1});
   if (fit.partial)
     return text + strf("fits the first %d of %zu layers: start weights for training, not a finished model\n", fit.layers,
                        def.layers.size());

@@ -23,9 +23,13 @@ int64_t stored_floats(const NetworkDef& def, const Backend& backend, const Param
 
 }  // namespace
 
-HostWeights initial_weights(const NetworkDef& def, uint64_t seed) {
+HostWeights initial_weights(const NetworkDef& def, uint64_t seed, int layers) {
   HostWeights host;
   for (const ParamDef& param : network_params(def)) {
+    if (param.layer >= layers) {
+      host.arrays.emplace_back();
+      continue;
+    }
     std::vector<float> values(static_cast<size_t>(param.count), param.role == ParamRole::scales ? 1.0f : 0.0f);
     if (param.role == ParamRole::weights) {
       const ConvolutionalSpec& spec = def.layers[static_cast<size_t>(param.layer)].conv();

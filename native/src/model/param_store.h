@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct HostWeights {
 };
 
 // Darknet's start values: uniform weights, scales 1, the rest 0 (darknet.md 3.1.5), drawn from the seed.
-HostWeights initial_weights(const NetworkDef& def, uint64_t seed);
+// Layers from `layers` on get empty arrays.
+HostWeights initial_weights(const NetworkDef& def, uint64_t seed, int layers = std::numeric_limits<int>::max());
 
 struct ParamArray {
   ParamDef def;

@@ -3,11 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <memory>
-
-#include <sys/stat.h>
-
-#include <cerrno>
+#include <utility>
 
 #include "core/files.h"
 #include "core/status.h"
@@ -16,18 +12,6 @@ namespace dk {
 namespace {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights files are little-endian");
-
-using File = std::unique_ptr<FILE, int (*)(FILE*)>;
-
-File open_regular(const std::string& path, int64_t* bytes) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) bad_input("%s: can't open: %s", path.c_str(), std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) bad_input("%s: not a regular file", path.c_str());
-  File file(std::fopen(path.c_str(), "rbe"), std::fclose);
-  if (!file) bad_input("%s: can't open: %s", path.c_str(), std::strerror(errno));
-  *bytes = info.st_size;
-  return file;
-}
 
 WeightsHeader read_header(FILE* file, const std::string& path, int64_t bytes) {
   WeightsHeader header;
@@ -102,22 +86,23 @@ WeightsFit fit_weights(const NetworkDef& def, int64_t floats_in_file) {
   return fit;
 }
 
-WeightsFile read_weights(const NetworkDef& def, const std::string& path, const HostWeights& start, int cutoff) {
+namespace {
+
+// Opens the file and finds it to be of the right size; `result` gets everything but the weights.
+File open_weights(const NetworkDef& def, const std::string& path, int cutoff, WeightsFile* out) {
   int64_t bytes = 0;
   File file = open_regular(path, &bytes);
-  WeightsFile result;
+  WeightsFile& result = *out;
   result.header = read_header(file.get(), path, bytes);
   const int64_t floats = (bytes - result.header.header_bytes) / 4;
-  const std::vector<ParamDef> params = network_params(def);
-  int64_t wanted = 0;
   if (cutoff < 0) {
     const WeightsFit fit = fit_weights(def, floats);
     if (!fit.fits) bad_input("%s does not fit %s: %s", path.c_str(), def.name.c_str(), fit.reason.c_str());
     result.layers_loaded = fit.layers;
     result.partial = fit.partial;
-    wanted = floats;
   } else {
-    for (const ParamDef& param : params) {
+    int64_t wanted = 0;
+    for (const ParamDef& param : network_params(def)) {
       if (param.layer < cutoff && loads(def, param)) wanted += param.count;
     }
     if (wanted > floats) {
@@ -127,16 +112,36 @@ WeightsFile read_weights(const NetworkDef& def, const std::string& path, const H
     result.layers_loaded = cutoff;
     result.partial = wanted < floats || cutoff < static_cast<int>(def.layers.size());
   }
-  result.weights = start;
+  return file;
+}
+
+void read_arrays(const NetworkDef& def, const std::string& path, FILE* file, WeightsFile* result) {
+  const std::vector<ParamDef> params = network_params(def);
   for (size_t i = 0; i < params.size(); ++i) {
-    if (params[i].layer >= result.layers_loaded || !loads(def, params[i])) continue;
-    std::vector<float>& array = result.weights.arrays[i];
-    if (std::fread(array.data(), 4, array.size(), file.get()) != array.size())
-      fail(Status::disk, "%s: reading failed", path.c_str());
+    if (params[i].layer >= result->layers_loaded || !loads(def, params[i])) continue;
+    std::vector<float>& array = result->weights.arrays[i];
+    if (std::fread(array.data(), 4, array.size(), file) != array.size()) fail(Status::disk, "%s: reading failed", path.c_str());
     for (float value : array) {
       if (!std::isfinite(value)) bad_input("%s: layer %d holds a value that is no finite number", path.c_str(), params[i].layer);
     }
   }
+}
+
+}  // namespace
+
+WeightsFile read_weights(const NetworkDef& def, const std::string& path, const HostWeights& start, int cutoff) {
+  WeightsFile result;
+  const File file = open_weights(def, path, cutoff, &result);
+  result.weights = start;
+  read_arrays(def, path, file.get(), &result);
+  return result;
+}
+
+WeightsFile read_weights(const NetworkDef& def, const std::string& path, uint64_t seed, int cutoff) {
+  WeightsFile result;
+  const File file = open_weights(def, path, cutoff, &result);
+  result.weights = initial_weights(def, seed, result.layers_loaded);
+  read_arrays(def, path, file.get(), &result);
   return result;
 }
 

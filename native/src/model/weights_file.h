@@ -39,6 +39,9 @@ WeightsFit fit_weights(const NetworkDef& def, int64_t floats_in_file);
 // Reads `path` over `start`. cutoff: only layers before it are read (-1 = all; then surplus bytes are an error).
 // Throws Error(bad_input): wrong size (with what it would fit), values that are not finite (with the layer).
 WeightsFile read_weights(const NetworkDef& def, const std::string& path, const HostWeights& start, int cutoff = -1);
+// The same over the initial weights of a seed, which are made once the file is known to fit, and only of the layers that it
+// covers (the arrays of the others stay empty): a cfg, which may ask for any amount, takes no memory that the file doesn't.
+WeightsFile read_weights(const NetworkDef& def, const std::string& path, uint64_t seed, int cutoff = -1);
 
 // Writes the arrays of layers before `cutoff` (-1 = all). Values that are not finite are refused: a good file is never
 // replaced by a bad one.

@@ -1,11 +1,7 @@
 #include "train/state_file.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
-
-#include <sys/stat.h>
 
 #include "core/files.h"
 #include "core/status.h"
@@ -62,13 +58,9 @@ std::vector<ParamField> fields_of(const TrainState& state) {
   return fields;
 }
 
-using File = std::unique_ptr<FILE, int (*)(FILE*)>;
-
 class Reader {
  public:
-  explicit Reader(const std::string& path) : path_(path), file_(std::fopen(path.c_str(), "rbe"), std::fclose) {
-    if (!file_) bad_input("%s: can't open: %s", path.c_str(), std::strerror(errno));
-  }
+  explicit Reader(const std::string& path) : path_(path), file_(open_regular(path, &bytes_)) {}
   void read(void* data, size_t bytes) {
     if (std::fread(data, 1, bytes, file_.get()) != bytes) bad_input("%s: the file is cut off", path_.c_str());
     sum_.add(data, bytes);
@@ -82,6 +74,7 @@ class Reader {
 
  private:
   std::string path_;
+  int64_t bytes_ = 0;
   File file_;
   Checksum sum_;
 };
@@ -91,6 +84,15 @@ void read_arrays(const NetworkDef& def, Reader* reader, HostWeights* weights) {
     weights->arrays.emplace_back(static_cast<size_t>(param.count));
     reader->read(weights->arrays.back().data(), weights->arrays.back().size() * 4);
   }
+}
+
+// The checksum guards against damage, not against somebody who wrote it anew: no counter may lead to a division by zero, an
+// overflow or a file full of threads.
+bool plausible(const TrainState& s) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  return s.iteration >= 0 && s.iteration <= kMost && s.seen >= 0 && s.best_iteration >= -1 && s.last_map_iteration >= 0 &&
+         s.mini_batch >= 1 && s.batch >= s.mini_batch && s.batch <= CfgLimits::batch && s.threads >= 0 && s.threads <= 1024 &&
+         s.precision >= 0 && s.precision <= 1 && s.averaging >= 0 && s.averaging <= 2;
 }
 
 // Head and counters only; throws as read_state does.
@@ -103,7 +105,7 @@ TrainState read_head(const NetworkDef& def, const std::string& path, Reader* rea
   }
   TrainState state;
   reader->read(&state, sizeof state);
-  if (state.iteration < 0 || state.averaging < 0 || state.averaging > 2) bad_input("%s: the file is damaged", path.c_str());
+  if (!plausible(state)) bad_input("%s: the file is damaged (a counter is out of range)", path.c_str());
   return state;
 }
 
