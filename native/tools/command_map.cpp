@@ -5,7 +5,6 @@
 #include "commands.h"
 #include "core/json_writer.h"
 #include "core/status.h"
-#include "data/image_decode.h"
 #include "data/image_list.h"
 #include "detect_session.h"
 #include "train/evaluate.h"
@@ -62,11 +61,12 @@ int command_map(Arguments& args) {
     if (done % 4 == 0) std::fprintf(stderr, "\r%zu", done);
     return true;
   };
-  options.unreadable = [](const std::string& text) { std::fprintf(stderr, "\nwarning: %s\n", text.c_str()); };
+  options.unreadable = [&](const std::string& text) { session.warn_unreadable(text); };
   if (!json) std::printf("\n calculation mAP (mean average precision)...\n");
   std::fflush(stdout);
   const MapResult result = evaluate(*session.detector, set, options);
   std::fprintf(stderr, "\n");
+  session.report_unreadable(set.images.size(), "they count as images in which nothing was found");
   if (json) {
     print_json(session, result);
   } else {
@@ -81,9 +81,12 @@ int command_recall(Arguments& args) {
   constexpr float kThreshold = 0.001f, kIou = 0.5f, kNms = 0.4f;
   int64_t total = 0, correct = 0, proposals = 0;
   double iou_sum = 0;
+  size_t read = 0;
   for (size_t i = 0; i < set.images.size(); ++i) {
-    const Image8 image = decode_image_file(set.images[i]);
-    Detections found = session.detector->detect({&image}, {kThreshold, 0, false})[0];
+    const std::unique_ptr<Image8> image = session.read_image(set.images[i]);
+    if (!image) continue;
+    ++read;
+    Detections found = session.detector->detect({image.get()}, {kThreshold, 0, false})[0];
     // By objectness alone, whatever the class: one class with the objectness as its probability.
     Detections objects(1);
     objects.boxes = found.boxes, objects.objectness = found.objectness, objects.probs = found.objectness;
@@ -101,9 +104,10 @@ int command_recall(Arguments& args) {
     }
     const double truths = static_cast<double>(std::max<int64_t>(1, total));
     std::fprintf(stderr, "%5zu %5lld %5lld\tRPs/Img: %.2f\tIOU: %.2f%%\tRecall:%.2f%%\n", i, (long long)correct, (long long)total,
-                 static_cast<double>(proposals) / static_cast<double>(i + 1), 100 * iou_sum / truths,
+                 static_cast<double>(proposals) / static_cast<double>(read), 100 * iou_sum / truths,
                  100 * static_cast<double>(correct) / truths);
   }
+  session.report_unreadable(set.images.size(), "they and their boxes are left out");
   return 0;
 }
 

@@ -8,7 +8,6 @@
 #include "core/files.h"
 #include "core/json_writer.h"
 #include "core/status.h"
-#include "data/image_decode.h"
 #include "detect_session.h"
 
 namespace dk {
@@ -30,6 +29,13 @@ int coco_category(int class_id, int classes) {
   if (classes != 80) return id;
   for (int gap : missing) id += id >= gap ? 1 : 0;
   return id;
+}
+
+// A class's name as a part of a file's name: a name like person/rider must lead into no other folder, and a long one be short.
+std::string file_part(std::string name) {
+  constexpr size_t kLongest = 200;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name.substr(0, kLongest);
 }
 
 struct PixelEdges {
@@ -88,9 +94,12 @@ class Writer {
       write_file_atomically(join_path(folder, (out.empty() ? "coco_results" : out) + ".json"), json_.text());
       return;
     }
+    std::set<std::string> taken;
     for (size_t c = 0; c < voc_.size(); ++c) {
       const std::string prefix = out.empty() ? "comp4_det_test_" : out;
-      write_file_atomically(join_path(folder, prefix + session_.name(static_cast<int>(c)) + ".txt"), voc_[c]);
+      std::string name = file_part(session_.name(static_cast<int>(c)));
+      if (!taken.insert(name).second) name += "." + std::to_string(c);
+      write_file_atomically(join_path(folder, prefix + name + ".txt"), voc_[c]);
     }
   }
 
@@ -121,11 +130,14 @@ int command_valid(Arguments& args) {
   const Dataset set = session.valid_set();
   Writer writer(session, set, session.data.eval == "coco");
   for (size_t i = 0; i < set.images.size(); ++i) {
-    const Image8 image = decode_image_file(set.images[i], {}, session.def.net.channels >= 3 ? 3 : 1);
-    writer.add(set.images[i], i, image, session.detector->detect({&image}, {kThreshold, kNms, session.def.net.letter_box})[0]);
+    const std::unique_ptr<Image8> image = session.read_image(set.images[i]);
+    if (!image) continue;
+    const DetectOptions options{kThreshold, kNms, session.def.net.letter_box};
+    writer.add(set.images[i], i, *image, session.detector->detect({image.get()}, options)[0]);
     if ((i + 1) % 4 == 0) std::fprintf(stderr, "\r%zu", i + 1);
   }
   std::fprintf(stderr, "\n");
+  session.report_unreadable(set.images.size(), "they are left out");
   const std::string folder = file_exists(session.data.results) || session.data.results[0] == '/'
                                  ? session.data.results
                                  : join_path(parent_folder(session.data.path), session.data.results);

@@ -4,6 +4,7 @@
 
 #include "backend/registry.h"
 #include "core/status.h"
+#include "data/image_decode.h"
 #include "data/image_list.h"
 #include "data/names_file.h"
 #include "model/weights_file.h"
@@ -26,6 +27,27 @@ Dataset DetectSession::valid_set() const {
   return set;
 }
 
+std::unique_ptr<Image8> DetectSession::read_image(const std::string& path) {
+  try {
+    return std::make_unique<Image8>(decode_image_file(path, {}, def.net.channels >= 3 ? 3 : 1));
+  } catch (const Error& e) {
+    if (e.status() != Status::bad_input) throw;
+    warn_unreadable(e.what());
+    return nullptr;
+  }
+}
+
+void DetectSession::warn_unreadable(const std::string& reason) {
+  ++unreadable_;
+  std::fprintf(stderr, "\nwarning: %s\n", reason.c_str());
+}
+
+void DetectSession::report_unreadable(size_t images, const char* fate) const {
+  if (unreadable_ == 0) return;
+  if (unreadable_ == images) bad_input("none of the %zu images can be read", images);
+  std::fprintf(stderr, "warning: %zu of %zu images can't be read; %s\n", unreadable_, images, fate);
+}
+
 DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
   const std::string device = args.text("device", "auto");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
@@ -46,7 +68,7 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
     if (names_must_fit && !session.data.names.empty()) bad_input("%s", text.c_str());
     std::fprintf(stderr, "warning: %s\n", text.c_str());
   }
-  WeightsFile weights = read_weights(session.def, session.weights_path, initial_weights(session.def, 1));
+  WeightsFile weights = read_weights(session.def, session.weights_path, uint64_t{1});
   if (weights.partial) {
     bad_input("%s holds only the first %d of %zu layers: start weights for training, not a finished model",
               session.weights_path.c_str(), weights.layers_loaded, session.def.layers.size());

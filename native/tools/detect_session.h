@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "data/data_file.h"
 #include "data/dataset.h"
+#include "data/image.h"
 #include "infer/detector.h"
 
 namespace dk {
@@ -24,6 +25,15 @@ struct DetectSession {
   std::string name(int class_id) const;
   // The labelled images of `valid` (else of `train`); missing label files count as images without objects.
   Dataset valid_set() const;
+  // The image, or null after a warning: a bad picture must not cost the others their results.
+  std::unique_ptr<Image8> read_image(const std::string& path);
+  void warn_unreadable(const std::string& reason);
+  // How many of `images` were unreadable, if any, and what became of them.
+  // Throws Error(bad_input) when none could be read.
+  void report_unreadable(size_t images, const char* fate) const;
+
+ private:
+  size_t unreadable_ = 0;
 };
 
 // Takes -device, -threads, -precision and the words DATA CFG WEIGHTS; the caller has taken its own options before.

@@ -14,6 +14,12 @@ std::string base_name(const std::string& cfg_path) {
   std::string name = cfg_path.substr(cfg_path.rfind('/') + 1);
   const size_t dot = name.rfind('.');
   if (dot != std::string::npos && dot > 0) name.resize(dot);
+  // As long as the weights' names may get: "_" and a number of ten digits, the suffix. Said now, not after the training.
+  constexpr size_t kLongestName = 255, kLongestTail = 19;
+  if (name.size() > kLongestName - kLongestTail) {
+    bad_input("%s: the name is too long: the weights are named after it; at most %zu bytes without the suffix", cfg_path.c_str(),
+              kLongestName - kLongestTail);
+  }
   return name;
 }
 
