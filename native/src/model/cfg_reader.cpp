@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/files.h"
 #include "core/status.h"
@@ -94,7 +95,7 @@ CfgFile read_cfg(const std::string& path) { return parse_cfg(read_file(path, Cfg
 
 SectionReader::SectionReader(const CfgFile& file, const CfgSection& section, std::vector<std::string>* warnings)
     : file_(file), section_(section), warnings_(warnings) {
-  std::map<std::string, int> first;
+  std::map<std::string_view, int> first;
   for (const CfgEntry& entry : section.entries) {
     const auto [at, inserted] = first.emplace(entry.key, entry.line);
     if (!inserted) {
@@ -105,9 +106,10 @@ SectionReader::SectionReader(const CfgFile& file, const CfgSection& section, std
 }
 
 const CfgEntry* SectionReader::find(const char* key) {
-  known_.insert(key);
+  const std::string_view wanted = key;
+  known_.push_back(wanted);
   for (const CfgEntry& entry : section_.entries) {
-    if (entry.key == key) return &entry;
+    if (entry.key == wanted) return &entry;
   }
   return nullptr;
 }
@@ -187,9 +189,7 @@ std::vector<int> SectionReader::integers(const char* key) {
   return out;
 }
 
-void SectionReader::ignore(std::initializer_list<const char*> keys) {
-  for (const char* key : keys) known_.insert(key);
-}
+void SectionReader::ignore(std::initializer_list<const char*> keys) { known_.insert(known_.end(), keys.begin(), keys.end()); }
 
 void SectionReader::refuse(const char* key, float harmless) {
   if (has(key) && number(key, harmless) != harmless) error(key, strf("%s is not supported (only %s=%g)", key, key, harmless));
@@ -197,9 +197,10 @@ void SectionReader::refuse(const char* key, float harmless) {
 
 void SectionReader::finish() const {
   for (const CfgEntry& entry : section_.entries) {
-    if (known_.count(entry.key)) continue;
+    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    const std::set<std::string_view> sorted(known_.begin(), known_.end());
     std::string known;
-    for (const std::string& key : known_) known += (known.empty() ? "" : ", ") + key;
+    for (const std::string_view key : sorted) known.append(known.empty() ? "" : ", ").append(key);
     bad_input("%s:%d: [%s] key '%s' is not known; known: %s", file_.name.c_str(), entry.line, printable(section_.type).c_str(),
               printable(entry.key).c_str(), known.c_str());
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,7 +70,7 @@ class SectionReader {
   const CfgFile& file_;
   const CfgSection& section_;
   std::vector<std::string>* warnings_;
-  std::set<std::string> known_;
+  std::vector<std::string_view> known_;  // literals of the callers
 };
 
 }  // namespace dk
