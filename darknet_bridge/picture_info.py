@@ -18,6 +18,8 @@ from .formats.atomic import StrPath
 from .formats.text import open_regular
 from .images import MAX_PIXELS, format_of
 
+PilImage.MAX_IMAGE_PIXELS = None  # too many are refused here, by a limit of our own and with a message
+
 TURNED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -29,7 +31,7 @@ _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr",
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """width and height in pixels as seen, that is, after the orientation (1 to 8, as in EXIF) was applied."""
+    """width and height in pixels as seen. orientation: 1 to 8 as in EXIF, what still has to be applied to what Pillow decodes."""
 
     format: str
     width: int
@@ -60,7 +62,8 @@ def read_info(file: BinaryIO, name: str, max_pixels: int = MAX_PIXELS) -> Pictur
             raise FormatError(f"{width} x {height} pixels; at most {max_pixels:,} in all", name)
         if kind == "tiff" and picture.mode not in _EIGHT_BIT:
             raise UnsupportedError("a TIFF with more than 8 bits a channel; save it with 8 bits", name)
-        orientation = orientation_of(picture)
+        # Pillow gives a TIFF upright, size and pixels; of the others it gives what is stored.
+        orientation = 1 if kind == "tiff" else orientation_of(picture)
     if orientation in TURNED:
         width, height = height, width
     return PictureInfo(kind, width, height, orientation)
