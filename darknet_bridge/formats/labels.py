@@ -135,6 +135,8 @@ def _parse_line(line: str, classes: int | None) -> Label | str:
     box = NormBox(*values)
     if not (0 <= box.cx <= 1 and 0 <= box.cy <= 1):
         return f"centre {box.cx:g} {box.cy:g} is outside the image (0 to 1)"
+    if box.cx == 0 and box.cy == 0:
+        return "centre 0 0: labelling tools write that for no box, and the trainer leaves it out"
     if not (box.w > 0 and box.h > 0):
         return f"size {box.w:g} {box.h:g}; both must be above 0"
     if box.w > 2 or box.h > 2:
