@@ -52,6 +52,13 @@ def write(db: Database, migrations: Path, target: Path) -> None:
                 copy.execute("PRAGMA journal_mode = delete")
 
 
+def read(db: Database, source: Path) -> None:
+    """Replaces everything in an SQLite library by what a copy holds, in one transaction of SQLite's backup."""
+    with closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as copy:
+        copy.backup(db.engine.connection())
+    db.revision += 1
+
+
 @contextmanager
 def _put_in_place(target: Path) -> Iterator[Path]:
     """A name to write to; it becomes target, safely on disk, when the block ends well, and goes away when not."""

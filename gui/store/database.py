@@ -63,17 +63,31 @@ class Database:
     @classmethod
     def sqlite(cls, root: Path, read_only: bool, frozen: bool = False) -> Database:
         """frozen: nobody writes to the file and nothing may be created beside it (a read-only disk)."""
-        file = root / FILE_NAME
-        name: str | Path = file
-        options: dict[str, Any] = {"check_same_thread": False}
         if read_only:
-            name = file.absolute().as_uri() + ("?immutable=1" if frozen else "?mode=ro")
-            options["uri"] = True
-        pragmas = READ_PRAGMAS if read_only else PRAGMAS
+            return cls._reading(root / FILE_NAME, "?immutable=1" if frozen else "?mode=ro")
+        file = root / FILE_NAME
         engine = peewee.SqliteDatabase(
-            str(name), pragmas=pragmas, timeout=BUSY_S, thread_safe=False, autoconnect=False, **options
+            str(file), pragmas=PRAGMAS, timeout=BUSY_S, thread_safe=False, autoconnect=False, check_same_thread=False
         )
-        return cls(engine, root, shown(file), file, read_only)
+        return cls(engine, root, shown(file), file, False)
+
+    @classmethod
+    def sqlite_file(cls, file: Path) -> Database:
+        """A copy of a library under any name, for reading. Nobody writes to it."""
+        return cls._reading(file, "?immutable=1")
+
+    @classmethod
+    def _reading(cls, file: Path, mode: str) -> Database:
+        engine = peewee.SqliteDatabase(
+            file.absolute().as_uri() + mode,
+            pragmas=READ_PRAGMAS,
+            timeout=BUSY_S,
+            thread_safe=False,
+            autoconnect=False,
+            check_same_thread=False,
+            uri=True,
+        )
+        return cls(engine, file.parent, shown(file), file, True)
 
     @classmethod
     def postgres(cls, url: str, root: Path, read_only: bool) -> Database:

@@ -8,6 +8,8 @@ from pathlib import Path
 import peewee
 from playhouse.migrations import Runner
 
+from darknet_bridge.errors import shown
+
 from ..core.errors import CorruptLibraryError, NewerLibraryError, UserError
 from . import copies
 from .codec import Paths
@@ -72,6 +74,34 @@ class Store:
         with reported(self.where, target):
             copies.write(self._db, MIGRATIONS, target)
 
+    def restore(self, source: Path) -> None:
+        """Makes the library what a backup was, in one transaction; whoever reads it meanwhile sees the old or the new one.
+
+        Raises UserError where the copy is damaged, too new, or this library is on a server.
+        """
+        if self._db.is_postgres:
+            raise UserError("A library on a server is restored there. Put the backup in a folder as library.db to look at it.")
+        check_copy(source)
+        with reported(self.where, self._db.file):
+            copies.read(self._db, source)
+        _bring_up_to_date(self._db)
+
+
+def check_copy(path: Path) -> None:
+    """Raises CorruptLibraryError for a backup that is damaged, NewerLibraryError, UserError for one that is no library."""
+    if not path.is_file():
+        raise UserError(f"There is no file {shown(path)}.")
+    db = Database.sqlite_file(path)
+    try:
+        store = Store(_probed(db))
+        if store.quick_check():
+            raise CorruptLibraryError(f"The backup {shown(path)} is damaged. Choose another one.")
+        if not db.engine.table_exists("schema_migration"):
+            raise UserError(f"{shown(path)} is not a library of Darknet Studio.")
+        _refuse_newer(db, _runner(db))
+    finally:
+        db.close()
+
 
 def open_store(location: Path | str, read_only: bool = False, root: Path | None = None) -> Store:
     """Opens or makes a library.
@@ -95,7 +125,7 @@ def _open_sqlite(folder: Path, read_only: bool) -> Database:
     file = folder / FILE_NAME
     if read_only:
         if not file.is_file():
-            raise UserError(f"There is no library in {folder} to look at.")
+            raise UserError(f"There is no library in {shown(folder)} to look at.")
         return _open_for_reading(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
