@@ -131,6 +131,8 @@ TrainOptions read_options(Arguments& args) {
   options.memory_bytes = args.integer("memory", 0, 1, int64_t{1} << 40) * 1000000;
   options.loader_threads = static_cast<int>(args.integer("loader-threads", 0, 1, 256));
   options.samples = static_cast<int>(args.integer("samples", 4, 0, 100));
+  options.sample_list = args.text("sample-list", "");
+  options.sample_every = args.integer("sample-every", 0, 1, 1 << 30);
   read_subdivisions(args, &options);
   return options;
 }

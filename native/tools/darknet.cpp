@@ -22,6 +22,7 @@ const char kHelp[] =
     "FILE\n"
     "      -device auto|cpu  -threads N  -precision f32|bf16  -seed N  -deterministic  -iou_thresh F  -thresh F  -points N  "
     "-dont_show\n"
+    "      -samples N  -sample-list FILE  -sample-every N   pictures to look at after evaluations and every N steps\n"
     "  detector test DATA CFG WEIGHTS [IMAGE]   find objects; without IMAGE, paths are read from stdin\n"
     "      -thresh F  -ext_output  -out FILE.json  -save_labels  -letter_box  -dont_show\n"
     "  detector map DATA CFG WEIGHTS       mean average precision over the images of `valid`\n"

@@ -116,6 +116,21 @@ def test_a_killed_training_resumes(tmp_path: Path, golden: Path) -> None:
     again.stop()
 
 
+def test_chosen_samples_every_few_steps(tmp_path: Path, golden: Path) -> None:
+    """The pictures of -sample-list, at step 0, every N steps and at the end; the weights are those of a run without them."""
+    weights = []
+    for name, extra in (("with", ("-sample-list", "samples.txt", "-sample-every", "5")), ("without", ())):
+        run = make_run(tmp_path / name, golden, 12).run
+        chosen = [golden / "images" / file for file in ("v01.png", "t00.png")]
+        write_image_list(run.folder / "samples.txt", chosen)
+        process = TrainingProcess.start(run, replace(OPTIONS, map=False, extra=extra))
+        samples = [event for event in process.follow(timeout_s=PATIENCE_S) if isinstance(event, Sample)]
+        expected = [(step, str(path)) for step in (0, 5, 10, 12) for path in chosen] if extra else []
+        assert [(sample.iteration, sample.image) for sample in samples] == expected
+        weights.append(run.final_weights.read_bytes())
+    assert weights[0] == weights[1]
+
+
 def test_own_labels_other_formats_and_odd_names(tmp_path: Path, golden: Path) -> None:
     """Pictures with labels from elsewhere, as .webp, with line breaks and bytes that are no UTF-8 in their names."""
     train = []

@@ -22,6 +22,7 @@
 #include "train/evaluate.h"
 #include "train/memory_plan.h"
 #include "train/optimizer.h"
+#include "train/sample_shots.h"
 #include "train/schedule.h"
 #include "train/state_file.h"
 #include "train/train_inputs.h"
@@ -47,6 +48,7 @@ class TrainRun {
 
   bool run() {
     in_ = open_train_inputs(options_, listener_);
+    samples_ = choose_samples(options_, in_.valid.images);
     open_state();
     choose_memory();
     build();
@@ -111,7 +113,7 @@ class TrainRun {
     MemoryRequest request;
     request.dtype = dtype();
     request.width = largest.width, request.height = largest.height;
-    request.evaluate = options_.map;
+    request.evaluate = options_.map || options_.sample_every > 0;
     cache_bytes_ = cache_bytes();
     request.loader_bytes = [this](int mini_batch) {
       LoaderOptions loader = loader_options();
@@ -223,6 +225,7 @@ class TrainRun {
     loader_->start(static_cast<uint64_t>(state_.iteration));
     last_state_time_ = Clock::now();
     last_state_iteration_ = state_.iteration;
+    if (state_.iteration == 0 && samples_due()) show(current_detector());
     while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
       if (!one_iteration()) return stop_here();
@@ -230,7 +233,9 @@ class TrainRun {
       state_.seconds += seconds;
       average_weights();
       report_step(seconds);
-      if (options_.map && map_due() && !evaluate_now()) return stop_here();
+      const bool evaluates = options_.map && map_due();
+      if (evaluates && !evaluate_now()) return stop_here();
+      if (!evaluates && samples_due()) show(current_detector());
       write_due_weights();
       // One more iteration must not carry the loss over the promise.
       if (state_.iteration - last_state_iteration_ >= kStateSteps || seconds_since(last_state_time_) + seconds > kStateSeconds)
@@ -375,8 +380,7 @@ class TrainRun {
   // False if stopped meanwhile.
   bool evaluate_now() {
     const Clock::time_point begin = Clock::now();
-    if (!detector_) detector_ = std::make_unique<Detector>(in_.def, *backend_, 1, dtype());
-    detector_->set_weights(store_->export_host());
+    Detector& detector = current_detector();
     EvaluateOptions options;
     options.iou_thresh = options_.iou_thresh, options.conf_thresh = options_.thresh, options.points = options_.points;
     options.letter_box = in_.def.net.letter_box;
@@ -386,7 +390,7 @@ class TrainRun {
     };
     EvalEvent event;
     try {
-      event.result = evaluate(*detector_, in_.valid, options);
+      event.result = evaluate(detector, in_.valid, options);
     } catch (const Error& e) {
       if (e.status() == Status::stopped) return false;
       throw;
@@ -397,23 +401,25 @@ class TrainRun {
     if (event.is_best) state_.best_map = event.result.map, state_.best_iteration = state_.iteration;
     event.iteration = state_.iteration, event.best = state_.best_map, event.seconds = seconds_since(begin);
     listener_.eval(event);
-    show_samples();
+    show(detector);
     if (event.is_best) write_weights_file("best", "best");
     return true;
   }
 
-  void show_samples() {
-    const size_t count = std::min<size_t>(static_cast<size_t>(std::max(0, options_.samples)), in_.valid.images.size());
-    for (size_t i = 0; i < count; ++i) {
-      const std::string& path = in_.valid.images[i * in_.valid.images.size() / count];
-      try {
-        const Image8 image = decode_image_file(path, {}, in_.def.net.channels >= 3 ? 3 : 1);
-        const Detections found = detector_->detect({&image}, {options_.thresh, kEvaluateNms, in_.def.net.letter_box})[0];
-        listener_.sample({state_.iteration, path, list_detections(found, options_.thresh)});
-      } catch (const Error&) {
-        continue;  // reported by the evaluation
-      }
-    }
+  bool samples_due() const {
+    return options_.sample_every > 0 && (state_.iteration % options_.sample_every == 0 || state_.iteration == in_.max_batches);
+  }
+
+  // The detector gets the weights of this moment.
+  Detector& current_detector() {
+    if (!detector_) detector_ = std::make_unique<Detector>(in_.def, *backend_, 1, dtype());
+    detector_->set_weights(store_->export_host());
+    return *detector_;
+  }
+
+  void show(Detector& detector) {
+    const NetOptions& net = in_.def.net;
+    show_samples(detector, samples_, {state_.iteration, options_.thresh, net.letter_box, net.channels}, listener_, stop_);
   }
 
   // --- files ---
@@ -467,6 +473,7 @@ class TrainRun {
   const std::atomic<bool>& stop_;
   Clock::time_point started_;
   TrainInputs in_;
+  std::vector<std::string> samples_;
   std::unique_ptr<LoadedState> loaded_;
   TrainState state_;
   std::unique_ptr<Backend> backend_;

@@ -26,7 +26,9 @@ struct TrainOptions {
   bool auto_subdivisions = false;  // the largest mini-batch that fits the memory
   int64_t memory_bytes = 0;        // budget, 0 = what is available
   int loader_threads = 0;          // 0 = chosen
-  int samples = 4;                 // pictures shown after each evaluation
+  int samples = 4;                 // pictures of the validation set that are shown
+  std::string sample_list;         // the pictures to show instead, "" = none named
+  int64_t sample_every = 0;        // steps between two showings, from step 0 on; 0 = after evaluations only
 };
 
 // Throws dk::Error: bad_input, memory, disk, device; Error(stopped) is not thrown: a stop ends in a `done` event and returns
