@@ -77,6 +77,10 @@ class Commands:
         self._owned: list[_Owned] = []
         root.bind_all("<KeyPress>", self._pressed, add="+")
 
+    def close(self) -> None:
+        """Keys do nothing any more."""
+        self._owned.clear()
+
     def register(self, owner: tk.Misc, commands: Iterable[Command]) -> None:
         """They can be run while `owner` is shown, and are forgotten with it. A second call for one owner adds."""
         entry = next((entry for entry in self._owned if entry.owner is owner), None)
@@ -121,10 +125,12 @@ class Commands:
         widget = event.widget
         if not isinstance(widget, tk.Misc) or _belongs_to(widget, key):
             return None
-        window = widget.winfo_toplevel()
+        window, grab = widget.winfo_toplevel(), str(self._root.tk.call("grab", "current", "."))
         for entry in reversed(self._owned):
             if not entry.reachable() or entry.owner.winfo_toplevel() is not window:
                 continue
+            if grab and not str(entry.owner).startswith(grab):
+                continue  # a dialog is open: keys are its own
             for command in entry.commands.values():
                 if key in command.keys:
                     self._run(command)

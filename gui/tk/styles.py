@@ -50,19 +50,19 @@ def joined(*parts: str) -> str:
     return ".".join(part for part in parts if part)
 
 
-def rounded(fill: str, edge: str, ground: str, radius: int, width: int, size: int) -> Image.Image:
-    """A square of size px with a rounded rectangle to its rim, smooth at the corners."""
-    factor, corner = 4, radius + 2
+def rounded(fill: str, edge: str, ground: str, radius: int, width: int, size: tuple[int, int]) -> Image.Image:
+    """A rounded rectangle that fills a picture of size (width, height) px, smooth at the corners."""
+    factor, corner = 4, min(radius + 2, min(size) // 2)
     small = Image.new("RGB", (corner * 2 * factor, corner * 2 * factor), ground)
     last = corner * 2 * factor - 1
     ImageDraw.Draw(small).rounded_rectangle((0, 0, last, last), radius * factor, fill=fill, outline=edge, width=width * factor)
     small = small.resize((corner * 2, corner * 2), Image.Resampling.LANCZOS)
-    picture = Image.new("RGB", (size, size), fill)
-    ImageDraw.Draw(picture).rectangle((0, 0, size - 1, size - 1), outline=edge, width=width)
+    picture = Image.new("RGB", size, fill)
+    ImageDraw.Draw(picture).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=edge, width=width)
     for x in (0, 1):
         for y in (0, 1):
             part = small.crop((x * corner, y * corner, x * corner + corner, y * corner + corner))
-            picture.paste(part, (x * (size - corner), y * (size - corner)))
+            picture.paste(part, (x * (size[0] - corner), y * (size[1] - corner)))
     return picture
 
 
@@ -108,8 +108,8 @@ class Builder:
         Without transparency, because Tk reads the screen back for each tile that has some.
         """
         ground, edge = self.colour(None, surface), outline or fill
-        px = (self.px(radius), self.px(width), self.px(12) * 2 + middle)
-        return self.image(("patch", fill, edge, ground, *px), lambda: rounded(fill, edge, ground, *px))
+        px, size = (self.px(radius), self.px(width)), self.px(12) * 2 + middle
+        return self.image(("patch", fill, edge, ground, *px, size), lambda: rounded(fill, edge, ground, *px, (size, size)))
 
     def image(self, key: tuple[object, ...], draw: Callable[[], Image.Image]) -> str:
         """The Tk name of a picture, kept for as long as the program runs."""
@@ -171,7 +171,12 @@ class Builder:
     def _boxes(self) -> None:
         """Rounded frames. Box stands on the window, Box.Chrome on the chrome."""
         p = self.palette
-        fills = {"Box": ("card", "border", 1), "BoxSelected": ("card", "primary", 2), "BoxHover": ("hover", "border_strong", 1)}
+        fills = {
+            "Box": ("card", "border", 1),
+            "BoxSelected": ("card", "primary", 2),
+            "BoxHover": ("hover", "border_strong", 1),
+            "Dialog": ("card", "border_strong", 1),
+        }
         for kind, (fill, outline, width) in fills.items():
             for surface in ("", "Chrome", "Card"):
                 element = self.nine(f"{kind}{surface}.box", self.patch(p[fill], p[outline], surface, 10, width, 256), border=12)

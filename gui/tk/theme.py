@@ -92,7 +92,7 @@ class Theme:
                 return own
             with contextlib.suppress(tk.TclError):
                 parts = str(node.cget("style")).split(".")
-                if parts[0].startswith("Box"):
+                if parts[0].startswith("Box") or parts[0] == "Dialog":
                     return "Card"
                 found = next((part for part in parts[:-1] if part in SURFACES), None)
                 if found:
@@ -204,6 +204,15 @@ class Theme:
             root.option_add(f"*TCombobox*Listbox.{option}", self.colour(token))
         root.option_add("*TCombobox*Listbox.font", fonts.BODY)
         root.event_generate("<<ThemeChanged>>")
+
+
+def grabber(widget: tk.Misc) -> tk.Misc | None:
+    """The widget that has the pointer for itself (an open dialog), if any."""
+    name = str(widget.tk.call("grab", "current", str(widget)))
+    try:
+        return widget.nametowidget(name) if name else None
+    except KeyError:
+        return None  # one of Tk's own, such as an open list of choices
 
 
 def _family(name: str) -> Any:
