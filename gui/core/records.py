@@ -173,12 +173,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """A line of the editor's file list."""
+    """A line of the editor's file list. submitted: there is a submission, perhaps below a draft."""
 
     image_id: int
     name: str
     state: ImageState
     boxes: int
+    submitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class AnnotationRepo(Repo):
         for image_id, stored in images:
             annotation_id, revision, has_draft = states.get(image_id, (0, 0, False))
             boxes = counts[DraftBox if has_draft else BoxRow].get(annotation_id, 0)
-            found.append(ImageEntry(image_id, name_text(stored), _state(revision, has_draft, boxes), boxes))
+            found.append(ImageEntry(image_id, name_text(stored), _state(revision, has_draft, boxes), boxes, revision > 0))
         return sorted(found, key=lambda entry: natural_key(entry.name))
 
     def _counts(self, table: Any, group_id: int) -> dict[int, int]:

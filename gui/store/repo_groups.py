@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import Any
 
 from peewee import Case, fn
@@ -63,9 +64,16 @@ class GroupRepo(Repo):
         )
         return [AnnotationGroup(*row, *(counts.get(row[0], 0) for counts in (categories, submitted, boxes))) for row in rows]
 
-    def create(self, dataset_id: int, name: str) -> AnnotationGroup:
+    def create(self, dataset_id: int, name: str, categories: Sequence[tuple[str, str]] = ()) -> AnnotationGroup:
+        """categories: (name, colour) of its first ones, in order."""
         with self._db.transaction():
             group_id = self._db.insert(GroupRow, dataset=dataset_id, name=clean(name), created_at=now())
+            ids = self._db.new_ids(Category, len(categories))
+            rows = [
+                (category_id, group_id, clean(each), colour, position)
+                for position, (category_id, (each, colour)) in enumerate(zip(ids, categories, strict=True))
+            ]
+            self._db.insert_many(Category, ("id", "group_id", "name", "colour", "position"), rows)
         return self.get(group_id)
 
     def rename(self, group_id: int, name: str) -> None:
