@@ -48,7 +48,7 @@ class Context:
     status: StatusLine
     failed: Callable[[BaseException], object]  # shows any error the way it should be shown
 
-    def event(self, name: str, **fields: object) -> None:
+    def event(self, name: str, /, **fields: object) -> None:
         """A line of the event log, after the screen shows the state."""
         self.workspace.event(name, **fields)
 

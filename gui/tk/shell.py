@@ -39,8 +39,8 @@ def _press(event: tk.Event[tk.Misc]) -> None:
 class RoutedScreen(Protocol):
     """What the router needs of a screen."""
 
-    id: str
-    host: str
+    @property
+    def id(self) -> str: ...
 
     def load(self, **params: Any) -> None: ...
 
@@ -55,7 +55,7 @@ class Host(Protocol):
     @property
     def slot(self) -> tk.Misc: ...
 
-    def place(self, screen: Any, params: Mapping[str, Any]) -> None: ...
+    def host(self, screen: Any, params: Mapping[str, Any]) -> None: ...
 
     def clear(self) -> None: ...
 
@@ -68,7 +68,7 @@ class Slot:
         self._raised = raised
         self._shown: Any = None
 
-    def place(self, screen: Any, params: Mapping[str, Any]) -> None:
+    def host(self, screen: Any, params: Mapping[str, Any]) -> None:
         del params
         if self._shown is not screen:
             self.clear()
@@ -125,7 +125,7 @@ class Router:
         for name, other in self._hosts.items():
             if name != host_name:
                 other.clear()
-        host.place(screen, params)
+        host.host(screen, params)
         screen.load(**params)
         screen.shown()
         self._navigated(screen_id)

@@ -1,0 +1,67 @@
+"""The program `darknet-studio`: opens the window on a library, or runs one of the commands without a window."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from .core.errors import LockedError, NoSpaceError, UserError
+from .core.workspace import VARIABLE, Workspace
+
+EXIT_BAD_INPUT, EXIT_NO_SPACE, EXIT_LOCKED = 2, 3, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 ok, 2 bad input, 3 no space, 4 locked."""
+    if sys.stderr is not None:
+        faulthandler.enable()
+    parser = argparse.ArgumentParser(prog="darknet-studio", description="Train object detectors on your own pictures.")
+    parser.add_argument(
+        "--library",
+        metavar="PATH|URL",
+        default=None,
+        help=f"a folder or postgresql://user@host/database; default: ${VARIABLE}, else the platform's data folder",
+    )
+    parser.add_argument("--read-only", action="store_true", help="look at the library without changing anything")
+    options = parser.parse_args(arguments)
+    try:
+        return _open_window(options.library, options.read_only)
+    except UserError as error:
+        print(f"darknet-studio: {error}", file=sys.stderr)
+        return (
+            EXIT_NO_SPACE
+            if isinstance(error, NoSpaceError)
+            else EXIT_LOCKED
+            if isinstance(error, LockedError)
+            else EXIT_BAD_INPUT
+        )
+
+
+def _open_window(location: str | None, read_only: bool) -> int:
+    try:
+        import tkinter as tk
+    except ImportError as error:
+        raise UserError(
+            "This Python has no Tk, which the window is drawn with. Install it (Debian and Ubuntu: python3-tk)."
+        ) from error
+    workspace = Workspace.open(location, read_only)
+    if not workspace.read_only:
+        logging.basicConfig(filename=workspace.folder / "studio.log", level=logging.WARNING, format="%(asctime)s %(message)s")
+    from .app import App
+
+    try:
+        app = App(workspace)
+    except tk.TclError as error:
+        workspace.close()
+        display = os.environ.get("DISPLAY", "")
+        raise UserError(f"The window can't be opened on the display “{display}”: {error}.") from error
+    app.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,346 @@
+"""Puts the window together: the only place that knows store, tasks, shell and screens all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import logging
+import tkinter as tk
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from darknet_bridge import devices
+from darknet_bridge.errors import CancelledError, DarknetError
+
+from .core.backup import Backups
+from .core.changes import EVERYTHING
+from .core.errors import UserError
+from .core.workspace import Workspace
+from .screens.base import Context
+from .screens.experiment import ExperimentFrame
+from .screens.home import ExperimentColumn
+from .tk.commands import Command, Commands
+from .tk.pump import Pump
+from .tk.shell import Root, Router, Shell
+from .tk.tasks import Progress, Tasks
+from .tk.theme import SCALES, Theme, system_mode
+from .widgets.dialogs import choose, show_error, show_keys
+from .widgets.toast import Toasts
+
+if TYPE_CHECKING:
+    from .screens.base import Screen
+
+TITLE = "Darknet Studio"
+LOG = logging.getLogger("darknet_studio")
+DEVICE_REFRESH_MS = 30_000
+BACKUP_CHECK_MS = 60_000
+
+
+@dataclass(frozen=True)
+class ScreenEntry:
+    """A screen by name; its module is imported when it is first shown."""
+
+    id: str
+    host: str
+    module: str
+    name: str
+
+    def load(self) -> type[Screen]:
+        loaded: type[Screen] = getattr(importlib.import_module(self.module), self.name)
+        return loaded
+
+
+SCREENS = (
+    ScreenEntry("home", "page", "gui.screens.home", "HomeScreen"),
+    ScreenEntry("dataset", "step", "gui.screens.dataset", "DatasetScreen"),
+    ScreenEntry("annotation", "step", "gui.screens.annotation", "AnnotationScreen"),
+    ScreenEntry("setup", "step", "gui.screens.setup", "SetupScreen"),
+    ScreenEntry("training", "step", "gui.screens.training", "TrainingScreen"),
+    ScreenEntry("review", "step", "gui.screens.review", "ReviewScreen"),
+    ScreenEntry("editor", "window", "gui.screens.editor", "EditorScreen"),
+    ScreenEntry("compare", "page", "gui.screens.compare", "CompareScreen"),
+    ScreenEntry("settings", "page", "gui.screens.settings", "SettingsScreen"),
+)
+
+
+class App:
+    """One window on one library. `run` returns when it is closed."""
+
+    def __init__(self, workspace: Workspace, root: Root | None = None) -> None:
+        """root: for tests, which have one root for all windows; it is then left alive at the end."""
+        self.workspace = workspace
+        self._owns_root = root is None
+        self.root = root or Root(TITLE)
+        self.pump = Pump(self.root, self._stalled)
+        self.tasks = Tasks(self.pump, self.failed)
+        workspace.use_store_thread(self.tasks.run_store)
+        self.backups = self.tasks.run_store(lambda: Backups(workspace.store, workspace.backups_folder))
+        settings = self.tasks.run_store(self._read_settings)
+        self.theme = Theme(self.root, self.mode_of(settings["theme"]), settings["scale"])
+        self.root.report_callback_exception = self._callback_failed
+        self._timers: list[str] = []
+        self._unsubscribe = workspace.changes.subscribe(self._changed)
+        self._build()
+        self.root.title(f"{TITLE} – {workspace.folder.name}" + (" (read only)" if workspace.read_only else ""))
+        self._size(settings["window"])
+        self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
+        self.pump.start()
+
+    # ---- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.shell = Shell(self.root, self.theme)
+        self.shell.pack(fill="both", expand=True)
+        self.toasts = Toasts(self.root, self.theme)
+        self.commands = Commands(self.root, lambda reason: self.toasts.show(reason, "warning"))
+        self.router = Router(self._navigated)
+        self.context = Context(
+            root=self.root,
+            theme=self.theme,
+            tasks=self.tasks,
+            router=self.router,
+            commands=self.commands,
+            workspace=self.workspace,
+            toasts=self.toasts,
+            status=self.shell.status,
+            failed=self.failed,
+        )
+        self.column = ExperimentColumn(self.shell.sidebar, self.context)
+        self.column.pack(fill="both", expand=True)
+        self.frame = ExperimentFrame(self.shell.page, self.context)
+        self.router.add_host("page", self.shell.page)
+        self.router.add_host("window", self.shell.window)
+        self.router.add_host("step", self.frame)
+        for entry in SCREENS:
+            if importlib.util.find_spec(entry.module) is not None:
+                self.router.add_screen(entry.id, entry.host, self._maker(entry))
+        self._register_commands()
+        self._show_devices()
+        self._show_job()
+        self._back_up()
+
+    def _maker(self, entry: ScreenEntry) -> Callable[[tk.Misc], Screen]:
+        return lambda parent: entry.load()(parent, self.context)
+
+    def rebuild(self) -> None:
+        """Makes every widget anew, for another interface size; the screen that is shown stays."""
+        shown, params = self.router.current_id, self.router.params
+        self._cancel_timers()
+        self.commands.close()
+        self.toasts.clear()
+        self.shell.destroy()
+        self._build()
+        self.router.show(shown or "home", **params)
+
+    def _register_commands(self) -> None:
+        read_only = self._read_only_reason
+        self.commands.register(
+            self.shell,
+            [
+                Command("keys", "Show this sheet", lambda: show_keys(self.root, self.theme, self.commands.active()), ("F1",)),
+                Command("new", "New experiment", self.column.create, ("Ctrl+N",), read_only),
+                Command("find", "Search experiments", self.column.focus_search, ("Ctrl+F",)),
+                Command("home", "Start page", lambda: self.router.show("home"), ("Ctrl+H",)),
+                Command("settings", "Settings", lambda: self.router.show("settings"), ("Ctrl+,",)),
+                Command("undo", "Undo the last deletion", self.undo, ("Ctrl+Z",), self._undo_reason),
+                Command("redo", "Do it again", self.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), self._redo_reason),
+                Command("quit", "Close the window", self.ask_close, ("Ctrl+Q",)),
+            ],
+        )
+
+    # ---- settings ------------------------------------------------------------------------------------------------------
+
+    def _read_settings(self) -> dict[str, Any]:
+        get = self.workspace.store.settings.get
+        scale = get("interface_size", 1.0)
+        return {
+            "theme": get("theme", "system"),
+            "scale": min(SCALES, key=lambda known: abs(known - float(scale))),
+            "window": get("window", ""),
+        }
+
+    def mode_of(self, choice: str) -> str:
+        """dark or light for a setting of dark, light or system."""
+        return choice if choice in ("dark", "light") else system_mode(self.root)
+
+    def set_theme(self, choice: str) -> None:
+        self.theme.use(mode=self.mode_of(choice))
+
+    def set_scale(self, scale: float) -> None:
+        if scale != self.theme.scale:
+            self.theme.use(scale=scale)
+            self.rebuild()
+
+    def _size(self, remembered: str) -> None:
+        width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
+        size = remembered if _is_size(remembered) else f"{min(1440, width)}x{min(900, height)}"
+        self.root.geometry(size)
+        self.root.minsize(min(960, width), min(600, height))
+
+    # ---- what happens ------------------------------------------------------------------------------------------------
+
+    def _navigated(self, screen_id: str) -> None:
+        self.column.mark(self.router.params.get("experiment_id"))
+        self.root.after_idle(lambda: self.context.event("screen", name=screen_id))
+
+    def _changed(self, topics: frozenset[str]) -> None:
+        """From any thread."""
+        self.pump.post(lambda: self._deliver(frozenset(topics)))
+
+    def _deliver(self, topics: frozenset[str]) -> None:
+        self.column.on_changes(topics)
+        if EVERYTHING in topics:
+            self.router.show("home")
+        self.frame.on_changes(topics)
+        current: Any = self.router.current
+        if current is not None:
+            current.on_changes(topics)
+        if any(topic.startswith(("run", EVERYTHING)) for topic in topics):
+            self._show_job()
+
+    def _undo_reason(self) -> str | None:
+        return None if self.workspace.undo.undo_label else "There is nothing to undo."
+
+    def _redo_reason(self) -> str | None:
+        return None if self.workspace.undo.redo_label else "There is nothing to do again."
+
+    def _read_only_reason(self) -> str | None:
+        return self.workspace.read_only_reason if self.workspace.read_only else None
+
+    def undo(self) -> None:
+        self.tasks.store(self.workspace.undo.undo, lambda label: self.toasts.show(f"Undone: {label}") if label else None)
+
+    def redo(self) -> None:
+        self.tasks.store(self.workspace.undo.redo, lambda label: self.toasts.show(f"Done again: {label}") if label else None)
+
+    def failed(self, error: BaseException) -> None:
+        """Shows an error the way it should be shown; nothing for a cancellation."""
+        if isinstance(error, CancelledError):
+            return
+        text = str(error)
+        details = "".join(traceback.format_exception(error))
+        LOG.error("%s", details)
+        if isinstance(error, UserError):
+            self.toasts.show(text, "error")
+        elif isinstance(error, DarknetError) and text:
+            show_error(self.root, self.theme, text, details)
+        else:
+            show_error(self.root, self.theme, "Darknet Studio could not finish what it was doing. The rest goes on.", details)
+        self.context.event("error", code=type(error).__name__, text=text)
+
+    def _callback_failed(self, _kind: type[BaseException], error: BaseException, _trace: object) -> None:
+        self.failed(error)
+
+    def _stalled(self, late_ms: float) -> None:
+        self.workspace.event("stall", ms=round(late_ms))
+
+    # ---- status line ----------------------------------------------------------------------------------------------------
+
+    def _show_devices(self) -> None:
+        status = self.shell.status
+
+        def listed(found: list[devices.Device]) -> None:
+            usable = [device for device in found if device.usable]
+            if usable:
+                best = usable[0]
+                status.set(
+                    device=best.description, memory=f"{best.free_bytes / 2**30:.1f} GB of {best.memory_bytes / 2**30:.1f} GB free"
+                )
+            self._timers.append(self.root.after(DEVICE_REFRESH_MS, self._show_devices))
+
+        def missing(error: BaseException) -> None:
+            status.set(device=str(error).splitlines()[0][:90] if str(error) else "No device")
+
+        def work(_progress: Progress) -> list[devices.Device]:
+            return devices.list_devices()
+
+        self.tasks.background(work, listed, missing, owner=status)
+
+    def _show_job(self) -> None:
+        status = self.shell.status
+
+        def named() -> str:
+            active = self.workspace.store.runs.active()
+            if not active:
+                return "No training running"
+            run = active[0]
+            name = self.workspace.store.experiments.get(run.experiment_id).name
+            waiting = f", {len(active) - 1} more waiting" if len(active) > 1 else ""
+            return f"Training “{name}”: step {run.done_steps} of {run.total_steps}{waiting}"
+
+        self.tasks.store(named, lambda text: status.set(job=text), owner=status)
+
+    def _back_up(self) -> None:
+        """Looks every minute whether a backup is due."""
+        self.tasks.store(self.backups.make_if_due, owner=self.shell)
+        self._timers.append(self.root.after(BACKUP_CHECK_MS, self._back_up))
+
+    # ---- the end --------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        self.start()
+        self.root.mainloop()
+
+    def start(self) -> None:
+        """Shows the window with the start page."""
+        self.router.show("home")
+        self.root.deiconify()
+        for text in [*self.workspace.notices, self.workspace.read_only_reason]:
+            if text:
+                self.toasts.show(text, "warning")
+
+    def ask_close(self) -> None:
+        """Closes unless the current screen or a running training needs a word first."""
+        current = self.router.current
+        if current is not None and not current.leave():
+            return
+        self.tasks.store(self.workspace.store.runs.active, self._close_with)
+
+    def _close_with(self, active: list[Any]) -> None:
+        if not active:
+            self.close()
+            return
+        choose(
+            self.root,
+            self.theme,
+            "A training is running",
+            "It can go on without this window; when you open Darknet Studio again, you see how far it is.",
+            [("Keep training", "Primary", self.close)],
+        )
+
+    def close(self) -> None:
+        """Waits for what is being stored, closes the library, ends the window."""
+        self._cancel_timers()
+        self._unsubscribe()
+        self.commands.close()
+        size = f"{self.root.winfo_width()}x{self.root.winfo_height()}"
+        with contextlib.suppress(UserError):  # a full disk must not keep the window open
+            self.tasks.run_store(lambda: self._last_words(size))
+        self.tasks.close()
+        self.pump.stop()
+        self.toasts.clear()
+        self.workspace.close()
+        if self._owns_root:
+            self.root.destroy()
+        else:
+            self.shell.destroy()
+
+    def _last_words(self, size: str) -> None:
+        if self.workspace.read_only:
+            return
+        if self._owns_root:
+            self.workspace.store.settings.set("window", size)
+        self.backups.make_at_end()
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            self.root.after_cancel(timer)
+        self._timers.clear()
+
+
+def _is_size(text: str) -> bool:
+    width, _, height = text.partition("x")
+    return width.isdigit() and height.isdigit() and int(width) >= 400 and int(height) >= 300
