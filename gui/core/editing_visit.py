@@ -46,6 +46,10 @@ class SaveState:
         return self._submits > 0
 
     @property
+    def submits_under_way(self) -> int:
+        return self._submits
+
+    @property
     def failure(self) -> str:
         """Why the last attempt to save failed; the boxes are still on the canvas."""
         return self._failure
@@ -133,3 +137,13 @@ class EditVisit:
         """What is on the canvas of an image of this visit, for repeating it on the next."""
         session = self.sessions.get(image_id)
         return None if session is None else session.records()
+
+    def state_text(self, image_id: int | None) -> str:
+        """The line at the top of the editor: of everything that is being saved, then of the open image."""
+        if any(state.is_saving for state in self.states.values()):
+            return SAVING
+        failure = next((state.failure for state in self.states.values() if state.failure), "")
+        if failure:
+            return f"Not saved yet: {failure}"
+        session = self.sessions.get(image_id) if image_id is not None else None
+        return UNSUBMITTED if session is not None and session.is_changed else SAVED

@@ -1,0 +1,125 @@
+"""The editor's list of files: what is shown of it (state, class, text, order), how far the work is, and where to go next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .records import ImageEntry, ImageState
+from .wording import counted
+
+STATE_FILTERS: Mapping[str, tuple[ImageState, ...]] = {
+    "All files": tuple(ImageState),
+    "Not submitted": (ImageState.NEW, ImageState.DRAFT),
+    "Unsubmitted changes": (ImageState.DRAFT,),
+    "Submitted": (ImageState.SUBMITTED, ImageState.NEGATIVE),
+    "Negative": (ImageState.NEGATIVE,),
+}
+ORDERS = ("Name", "Most boxes", "Fewest boxes", "State")
+_DONE = (ImageState.SUBMITTED, ImageState.NEGATIVE)
+_STATES = list(ImageState)
+
+
+@dataclass
+class FileBook:
+    """entries: all images of the dataset in name order. categories_of: what is on each image, once it was asked for."""
+
+    entries: list[ImageEntry] = field(default_factory=list)
+    state_filter: str = "All files"
+    text_filter: str = ""
+    category_filter: int | None = None
+    order: str = "Name"
+    categories_of: dict[int, frozenset[int]] | None = None
+    _at: dict[int, int] = field(default_factory=dict)
+    _submitted: int = 0
+
+    def load(self, entries: Iterable[ImageEntry]) -> None:
+        self.entries = list(entries)
+        self._at = {entry.image_id: index for index, entry in enumerate(self.entries)}
+        self._submitted = sum(entry.state in _DONE for entry in self.entries)
+
+    def entry(self, image_id: int) -> ImageEntry | None:
+        return self.entries[self._at[image_id]] if image_id in self._at else None
+
+    def update(self, image_id: int, state: ImageState, boxes: int, categories: Collection[int] = ()) -> ImageEntry | None:
+        """After a change or a commit; None for an image that is not in the list."""
+        before = self.entry(image_id)
+        if before is None:
+            return None
+        after = replace(before, state=state, boxes=boxes)
+        self.entries[self._at[image_id]] = after
+        self._submitted += (after.state in _DONE) - (before.state in _DONE)
+        if self.categories_of is not None:
+            self.categories_of[image_id] = frozenset(categories)
+        return after
+
+    @property
+    def submitted(self) -> int:
+        return self._submitted
+
+    @property
+    def header(self) -> str:
+        return f"Files ({self._submitted:,}/{len(self.entries):,} submitted)"
+
+    @property
+    def drafts(self) -> int:
+        return sum(entry.state is ImageState.DRAFT for entry in self.entries)
+
+    def number(self, image_id: int) -> int:
+        """1 is the first; 0 for none."""
+        return self._at.get(image_id, -1) + 1
+
+    def shown(self) -> list[ImageEntry]:
+        """What passes the filters, in the chosen order."""
+        found = [entry for entry in self.entries if self.passes(entry)] if self.is_filtered else list(self.entries)
+        if self.order == "Most boxes":
+            found.sort(key=lambda entry: -entry.boxes)
+        elif self.order == "Fewest boxes":
+            found.sort(key=lambda entry: entry.boxes)
+        elif self.order == "State":
+            found.sort(key=lambda entry: _STATES.index(entry.state))
+        return found
+
+    def passes(self, entry: ImageEntry) -> bool:
+        text = self.text_filter.strip().lower()
+        return (
+            entry.state in STATE_FILTERS[self.state_filter]
+            and (not text or text in entry.name.lower())
+            and self._has_category(entry.image_id)
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.state_filter != "All files" or bool(self.text_filter.strip()) or self.category_filter is not None
+
+    def _has_category(self, image_id: int) -> bool:
+        if self.category_filter is None or self.categories_of is None:
+            return True
+        return self.category_filter in self.categories_of.get(image_id, ())
+
+    def neighbour(self, image_id: int | None, step: int, shown: Sequence[ImageEntry]) -> int | None:
+        """The next image of what is shown, in its order; from an image that is filtered out, by its place in the whole list."""
+        ids = [entry.image_id for entry in shown]
+        if not ids:
+            return None
+        if image_id in ids:
+            at = ids.index(image_id) + step
+            return ids[at] if 0 <= at < len(ids) else None
+        place = self._at.get(image_id, -1) if image_id is not None else -1
+        later = [each for each in ids if self._at[each] > place]
+        earlier = [each for each in ids if self._at[each] < place]
+        return (later[0] if later else None) if step > 0 else (earlier[-1] if earlier else None)
+
+    def next_to_do(self, after: int | None, skip: Collection[int] = (), step: int = 1) -> int | None:
+        """The next image without a submission, round the list; skip: what is being submitted. None when nothing is left."""
+        count = len(self.entries)
+        start = self._at.get(after, -1) if after is not None else -1
+        for offset in range(1, count + 1):
+            entry = self.entries[(start + step * offset) % count]
+            if entry.state not in _DONE and entry.image_id not in skip:
+                return entry.image_id
+        return None
+
+    def progress_sentence(self) -> str:
+        left = len(self.entries) - self._submitted
+        return "All images are submitted." if not left else f"{counted(left, 'image')} to go."
