@@ -23,7 +23,7 @@ _KEPT_PICTURES = 400
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """pictures: up to three keys. line_right: at the right end of the line ("88 files"). icon: instead of pictures ("plus-lg")."""
+    """pictures: up to three keys. line_right: the right end of the line ("88 files"). icon: instead of pictures ("plus-lg")."""
 
     id: Hashable
     title: str
