@@ -147,6 +147,18 @@ def path_bytes(path: StrPath) -> bytes:
     return raw
 
 
+def read_rgb(path: StrPath, max_pixels: int) -> tuple[bytes, int, int, int]:
+    """A JPEG or PNG as the trainer sees it, upright: rows of R, G, B bytes, width and height in pixels, bytes from row to row."""
+    found = POINTER(PixelsStruct)()
+    check(library().dk_image_read(path_bytes(path), max_pixels, ctypes.byref(found)))
+    try:
+        pixels = found.contents
+        content = ctypes.string_at(pixels.pixels, pixels.height_px * pixels.row_bytes)
+        return content, pixels.width_px, pixels.height_px, pixels.row_bytes
+    finally:
+        library().dk_pixels_free(found)
+
+
 def _load() -> ctypes.CDLL:
     path = find_library()
     # OpenMP's threads wait by spinning for milliseconds unless told otherwise, which stalls a machine that does anything

@@ -1,5 +1,5 @@
-"""Pictures from files into arrays, for every format the program takes. JPEG and PNG can be read by the engine itself
-(`Network` and the trainer do); the others are decoded here, with OpenCV, upright as their EXIF says.
+"""Pictures from files into arrays, for every format the program takes. JPEG and PNG are decoded by the engine itself, so that
+everybody sees the pixels the trainer sees; the others are decoded here, with OpenCV, upright as their EXIF says.
 
 Never hands OpenCV a file name: it crashes on names that are no UTF-8. The size is judged from the header first.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
+from . import _lib
 from .errors import FormatError, UnsupportedError
 from .formats.atomic import StrPath, write_bytes
 from .formats.text import open_regular, read_regular_file
@@ -59,7 +60,8 @@ def image_format(path: StrPath) -> str:
 def read_image(path: StrPath, max_pixels: int = MAX_PIXELS) -> Image:
     """The upright picture. Raises FormatError naming the file: damaged, cut off, or over max_pixels."""
     name = os.fsdecode(path)
-    image_format(name)
+    if image_format(name) in NATIVE_FORMATS:
+        return _decode_native(name, max_pixels)
     content = read_regular_file(name, MAX_BYTES, "a picture")
     _check(content, name, max_pixels)
     decoded = _decode(content)
@@ -108,6 +110,12 @@ def _check(content: bytes, name: str, max_pixels: int) -> None:
         raise FormatError(f"the picture is damaged, cut off or of an unusual kind: {error}", name) from error
     if width * height > max_pixels:
         raise FormatError(f"{width} x {height} pixels; at most {max_pixels:,} in all", name)
+
+
+def _decode_native(name: str, max_pixels: int) -> Image:
+    content, width, height, row_bytes = _lib.read_rgb(name, max_pixels)
+    rows = np.frombuffer(content, np.uint8).reshape(height, row_bytes)[:, : width * 3]
+    return np.asarray(cv2.cvtColor(rows.reshape(height, width, 3), cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _decode(content: bytes) -> Image | None:
