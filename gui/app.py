@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from darknet_bridge import devices
 from darknet_bridge.errors import CancelledError, DarknetError
 
-from .core.backup import Backups
 from .core.changes import EVERYTHING
 from .core.errors import UserError
 from .core.workspace import Workspace
@@ -77,7 +76,6 @@ class App:
         self.pump = Pump(self.root, self._stalled)
         self.tasks = Tasks(self.pump, self.failed)
         workspace.use_store_thread(self.tasks.run_store)
-        self.backups = self.tasks.run_store(lambda: Backups(workspace.store, workspace.backups_folder))
         settings = self.tasks.run_store(self._read_settings)
         self.theme = Theme(self.root, self.mode_of(settings["theme"]), settings["scale"])
         self.root.report_callback_exception = self._callback_failed
@@ -107,6 +105,8 @@ class App:
             toasts=self.toasts,
             status=self.shell.status,
             failed=self.failed,
+            set_theme=self.set_theme,
+            set_scale=lambda scale: self.root.after_idle(self.set_scale, scale),
         )
         self.column = ExperimentColumn(self.shell.sidebar, self.context)
         self.column.pack(fill="both", expand=True)
@@ -275,7 +275,7 @@ class App:
 
     def _back_up(self) -> None:
         """Looks every minute whether a backup is due."""
-        self.tasks.store(self.backups.make_if_due, owner=self.shell)
+        self.tasks.store(self.workspace.backups.make_if_due, owner=self.shell)
         self._timers.append(self.root.after(BACKUP_CHECK_MS, self._back_up))
 
     # ---- the end --------------------------------------------------------------------------------------------------------
@@ -318,22 +318,19 @@ class App:
         self.commands.close()
         size = f"{self.root.winfo_width()}x{self.root.winfo_height()}"
         with contextlib.suppress(UserError):  # a full disk must not keep the window open
-            self.tasks.run_store(lambda: self._last_words(size))
+            self.tasks.run_store(lambda: self._remember(size))
+        self.tasks.run_store(self.workspace.close)
         self.tasks.close()
         self.pump.stop()
         self.toasts.clear()
-        self.workspace.close()
         if self._owns_root:
             self.root.destroy()
         else:
             self.shell.destroy()
 
-    def _last_words(self, size: str) -> None:
-        if self.workspace.read_only:
-            return
-        if self._owns_root:
-            self.workspace.store.settings.set("window", size)
-        self.backups.make_at_end()
+    def _remember(self, size: str) -> None:
+        if self._owns_root and not self.workspace.read_only:
+            self.workspace.settings.set("window", size)
 
     def _cancel_timers(self) -> None:
         for timer in self._timers:

@@ -47,6 +47,8 @@ class Context:
     toasts: Toasts
     status: StatusLine
     failed: Callable[[BaseException], object]  # shows any error the way it should be shown
+    set_theme: Callable[[str], object]  # "dark", "light" or "system"
+    set_scale: Callable[[float], object]  # the interface size, 1.0 is 100 %; makes every screen anew
 
     def event(self, name: str, /, **fields: object) -> None:
         """A line of the event log, after the screen shows the state."""

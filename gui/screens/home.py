@@ -13,7 +13,7 @@ from ..core import experiments, names
 from ..core.changes import EVERYTHING
 from ..core.errors import UserError
 from ..core.records import Experiment, ExperimentState, RunState
-from ..widgets.controls import button, card, entry, icon_label, label, line, set_enabled
+from ..widgets.controls import SearchField, button, card, entry, icon_label, label, line, set_enabled
 from ..widgets.dialogs import ask_text, confirm
 from ..widgets.grouped_list import Group, GroupedList, Row
 from .base import Context, Screen, plural
@@ -52,12 +52,9 @@ class ExperimentColumn(ttk.Frame):
         if self.workspace.read_only:
             set_enabled(self.create_button, theme, self.workspace.read_only_reason)
         self.query = tk.StringVar(self)
-        search = ttk.Frame(self, style="Chrome.TFrame")
-        search.pack(fill="x", padx=pad, pady=(theme.px(10), theme.px(8)))
-        icon_label(search, theme, "search", "faint", 14).pack(side="left", padx=(theme.px(4), theme.px(8)))
-        self.search = entry(search, theme, self.query)
-        self.search.pack(side="left", fill="x", expand=True)
-        self.search.bind("<Escape>", lambda _event: self.query.set(""))
+        field = SearchField(self, theme, self.query, "Search experiments")
+        field.pack(fill="x", padx=pad, pady=(theme.px(10), theme.px(8)))
+        self.search = field.field
         self.query.trace_add("write", lambda *_args: self._show())
         self.list = GroupedList(self, theme, self._open, self._menu)
         foot = ttk.Frame(self, style="Chrome.TFrame")

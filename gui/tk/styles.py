@@ -42,6 +42,7 @@ _BUTTONS: dict[str, tuple[str | None, str, str, str | None, str]] = {
     "Nav": (None, "hover", "selected", None, "muted"),
     "NavSelected": ("selected", "selected", "selected", None, "selected_text"),
     "Icon": (None, "hover", "selected", None, "muted"),
+    "IconOn": ("selected", "selected", "selected", "accent", "selected_text"),
 }
 
 
@@ -212,7 +213,7 @@ class Builder:
             element = self.nine(f"{kind}{surface}.button", self.patch(base, edge, surface), states)
             inner = boot.El("Button.padding", sticky="nsew", children=[boot.El("Button.label", sticky="nsew")])
             boot.layout(self.style, name, boot.El(element, sticky="nsew", children=[inner]))
-            padding = (px(7), px(6)) if kind == "Icon" else (px(14), px(7))
+            padding = (px(7), px(6)) if kind.startswith("Icon") else (px(14), px(7))
             self.configure(
                 name,
                 background=self.colour(None, surface),
@@ -307,8 +308,11 @@ class Builder:
             element = self.nine(f"Field{surface}.entry", self.patch(p["input"], p["border"], surface, middle=64), states)
             text = boot.El("Entry.padding", sticky="nsew", children=[boot.El("Entry.textarea", sticky="nsew")])
             boot.layout(self.style, joined(surface, "TEntry"), boot.El(element, sticky="nsew", children=[text]))
+            search = joined("Search", surface, "TEntry")
+            boot.layout(self.style, search, boot.El(element, sticky="nsew", children=[text]))
+            self.configure(search, padding=(px(32), px(7), px(10), px(7)))
             mark = self.element(f"Field{surface}.arrow")
-            boot.image_element(self.style, mark, default=arrow, sticky="", padding=0)
+            boot.image_element(self.style, mark, default=arrow, sticky="", padding=0, width=px(28))
             combo = [
                 boot.El(mark, side="right", sticky=""),
                 boot.El("Combobox.padding", sticky="nsew", expand=1, children=[boot.El("Combobox.textarea", sticky="nsew")]),

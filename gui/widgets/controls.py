@@ -56,7 +56,13 @@ def set_icon(
     """Gives a label or button an icon that follows the theme."""
     if spaced and not str(widget.cget("text")).startswith(" "):
         widget.configure(text=" " + str(widget.cget("text")))
-    theme.follow(widget, lambda: widget.configure(image=theme.icon(icon, size, colour)))
+
+    def paint() -> None:
+        # Without a picture of its own for "disabled" ttk would punch holes into the icon.
+        states = (theme.icon(icon, size, colour), "disabled", theme.icon(icon, size, "on_disabled"))
+        widget.configure(image=states)  # type: ignore[arg-type]
+
+    theme.follow(widget, paint)
 
 
 def icon_label(parent: tk.Misc, theme: Theme, icon: str, colour: str = "muted", size: float = 16) -> ttk.Label:
@@ -95,6 +101,39 @@ def line(parent: tk.Misc) -> ttk.Frame:
 def entry(parent: tk.Misc, theme: Theme, variable: tk.StringVar, **options: Any) -> ttk.Entry:
     style = theme.style("", theme.surface_of(parent), "TEntry")
     return ttk.Entry(parent, textvariable=variable, style=style, font="StudioBody", **options)
+
+
+class SearchField(ttk.Frame):
+    """A field with a magnifying glass and a hint in it, for searching while typing; Escape empties it."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, variable: tk.StringVar, hint: str, width: int = 20) -> None:
+        surface = theme.surface_of(parent)
+        super().__init__(parent, style=theme.style("", surface, "TFrame"))
+        self.field = ttk.Entry(
+            self, textvariable=variable, style=theme.style("Search", surface, "TEntry"), font="StudioBody", width=width
+        )
+        self.field.pack(fill="x", expand=True)
+        self.field.bind("<Escape>", lambda _event: variable.set(""))
+        glass = tk.Label(self, borderwidth=0)
+        self._hint = tk.Label(self, text=hint, borderwidth=0, font="StudioBody", cursor="xterm")
+        self._variable = variable
+        for shown in (glass, self._hint):
+            shown._tb_no_autostyle = True  # type: ignore[attr-defined]
+            shown.bind("<ButtonPress-1>", lambda _event: self.field.focus_set())
+            theme.follow(
+                shown, lambda shown=shown: shown.configure(background=theme.colour("input"), foreground=theme.colour("faint"))
+            )  # type: ignore[misc]
+        theme.follow(glass, lambda: glass.configure(image=theme.icon("search", 13, "faint")))
+        glass.place(x=theme.px(11), rely=0.5, anchor="w")
+        self._left = theme.px(33)
+        variable.trace_add("write", lambda *_args: self._show_hint())
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        if self._variable.get():
+            self._hint.place_forget()
+        else:
+            self._hint.place(x=self._left, rely=0.5, anchor="w")
 
 
 def check(

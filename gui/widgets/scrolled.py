@@ -1,0 +1,51 @@
+"""A frame that scrolls when its content is higher than its place. For pages, not for long lists."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from tkinter import ttk
+
+from ..tk.theme import Theme
+
+_WHEEL_UNITS = 3
+
+
+class ScrolledFrame(ttk.Frame):
+    """Put widgets into `body`; its width follows the frame's."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        surface = theme.surface_of(parent)
+        super().__init__(parent, style=theme.style("", surface, "TFrame"))
+        self._canvas = theme.canvas(self, surface, width=1, height=1, yscrollincrement=theme.px(20))
+        self._bar = ttk.Scrollbar(
+            self, style=theme.style("", surface, "Vertical.TScrollbar"), command=self._canvas.yview, takefocus=0
+        )
+        self._canvas.configure(yscrollcommand=self._bar.set)
+        self._bar.pack(side="right", fill="y")
+        self._canvas.pack(side="left", fill="both", expand=True)
+        self.body = ttk.Frame(self._canvas, style=theme.style("", surface, "TFrame"))
+        window = self._canvas.create_window(0, 0, anchor="nw", window=self.body)
+        self._canvas.bind("<Configure>", lambda event: self._canvas.itemconfigure(window, width=event.width))
+        self.body.bind("<Configure>", lambda _event: self._measure())
+        # The wheel works over everything inside: bound for all, and answered only when the pointer is here.
+        for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
+            self.bind_all(sequence, self._wheeled, add="+")
+
+    def see(self, widget: tk.Misc) -> None:
+        """Scrolls so that a widget inside can be seen."""
+        top = widget.winfo_rooty() - self.body.winfo_rooty()
+        height = max(1, self.body.winfo_height())
+        first, last = self._canvas.yview()
+        if top < first * height or top + widget.winfo_height() > last * height:
+            self._canvas.yview_moveto(max(0.0, (top - 20) / height))
+
+    def _measure(self) -> None:
+        self._canvas.configure(scrollregion=(0, 0, self.body.winfo_reqwidth(), self.body.winfo_reqheight()))
+
+    def _wheeled(self, event: tk.Event[tk.Misc]) -> None:
+        if not self.winfo_exists() or not str(event.widget).startswith(str(self._canvas)):
+            return
+        if self.body.winfo_height() <= self._canvas.winfo_height():
+            return
+        up = event.num == 4 or event.delta > 0
+        self._canvas.yview_scroll(-_WHEEL_UNITS if up else _WHEEL_UNITS, "units")
