@@ -5,7 +5,7 @@ Boxes of 25,000 images are a million rows: they are read as plain values and cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from peewee import fn
@@ -83,18 +83,30 @@ class AnnotationRepo(Repo):
 
     def submitted(self, group_id: int) -> dict[int, tuple[Box, ...]]:
         """Image id -> its boxes (none for a negative), of every submitted image that is in the dataset."""
+        return dict(self.each_submitted(group_id))
+
+    def each_submitted(self, group_id: int) -> Iterator[tuple[int, tuple[Box, ...]]]:
+        """The same one after the other, read in portions: a million boxes at once are 200 MB."""
         alive = (Annotation.group == group_id) & (Annotation.revision > 0) & Image.deleted_at.is_null()
-        image_of = dict(self._db.rows(Annotation.select(Annotation.id, Annotation.image).join(Image).where(alive)))
-        found: dict[int, list[Box]] = {image_id: [] for image_id in image_of.values()}
-        query = (
-            BoxRow.select(BoxRow.annotation, BoxRow.category, BoxRow.cx, BoxRow.cy, BoxRow.w, BoxRow.h, BoxRow.flags)
-            .where(BoxRow.annotation.in_(Annotation.select(Annotation.id).where(Annotation.group == group_id)))
-            .order_by(BoxRow.id)
-        )
-        for annotation_id, *values in self._db.rows(query):
-            if annotation_id in image_of:
-                found[image_of[annotation_id]].append(row_box(values))
-        return {image_id: tuple(boxes) for image_id, boxes in found.items()}
+        query = Annotation.select(Annotation.id, Annotation.image).join(Image).where(alive).order_by(Annotation.image)
+        image_of = dict(self._db.rows(query))
+        fields = (BoxRow.annotation, BoxRow.category, BoxRow.cx, BoxRow.cy, BoxRow.w, BoxRow.h, BoxRow.flags)
+        for some in chunks(image_of):
+            found: dict[int, list[Box]] = {annotation_id: [] for annotation_id in some}
+            boxes = BoxRow.select(*fields).where(BoxRow.annotation.in_(some)).order_by(BoxRow.id)
+            for annotation_id, *values in self._db.rows(boxes):
+                found[annotation_id].append(row_box(values))
+            for annotation_id, own in found.items():
+                yield image_of[annotation_id], tuple(own)
+
+    def images_with(self, group_id: int, category_id: int) -> set[int]:
+        """Ids of the images that show a category now: in the draft where there is one, else in the submission."""
+        found: set[int] = set()
+        for table, shown in ((BoxRow, ~Annotation.has_draft), (DraftBox, Annotation.has_draft)):
+            query = table.select(Annotation.image).join(Annotation).distinct()
+            mine = (Annotation.group == group_id) & (table.category == category_id) & shown
+            found.update(row[0] for row in self._db.rows(query.where(mine)))
+        return found
 
     def save_draft(self, group_id: int, image_id: int, boxes: Sequence[Box]) -> None:
         """What is on the canvas now; the submission stays as it is."""

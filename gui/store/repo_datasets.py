@@ -110,6 +110,13 @@ class DatasetRepo(Repo):
         found = self._images((ImageRow.dataset == dataset_id) & ImageRow.deleted_at.is_null())
         return sorted(found, key=lambda image: natural_key(image.name))
 
+    def first_images(self, dataset_id: int, count: int) -> builtins.list[Image]:
+        """The first ones that were added and not removed, for the dataset's card."""
+        fields = [getattr(ImageRow, column) for column in COLUMNS]
+        query = ImageRow.select(ImageRow.id, ImageRow.dataset, *fields)
+        mine = (ImageRow.dataset == dataset_id) & ImageRow.deleted_at.is_null()
+        return [self._image(row) for row in self._db.rows(query.where(mine).order_by(ImageRow.id).limit(count))]
+
     def image(self, image_id: int) -> Image:
         """Also a removed one."""
         found = self._images(ImageRow.id == image_id)

@@ -1,4 +1,4 @@
-"""A library with a dataset, a group and two categories, on SQLite in a temporary folder."""
+"""A library with a dataset, a group and two categories: on SQLite in a temporary folder, and on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 from darknet_bridge import NormBox
 from gui.core.records import Box, NewImage, Storage
 from gui.store import Store, open_store
+
+from .postgres_server import NoServerError, Server
 
 
 def new_image(name: str, folder: str = "/photos") -> NewImage:
@@ -45,11 +47,36 @@ def fill(store: Store) -> Library:
     return Library(store, dataset, group, crow, gull, tuple(images))
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Only one that this run has started itself; without the programs its tests are skipped."""
+    try:
+        started = Server.start()
+    except NoServerError as error:
+        pytest.skip(str(error))
+    yield started
+    started.remove()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def sqlite_store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path / "library")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def postgres_store(server: Server, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(server.new_database(), root=tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Either kind of library, one after the other."""
+    opened: Store = request.getfixturevalue(f"{request.param}_store")
+    return opened
 
 
 @pytest.fixture

@@ -84,6 +84,17 @@ def test_entries_and_summary(library: Library) -> None:
     assert library.store.groups.summary(library.group) == summary
 
 
+def test_the_images_that_show_a_category(library: Library) -> None:
+    first, second, third = library.images
+    library.submit(first, library.box())
+    library.submit(second, library.box())
+    library.store.annotations.save_draft(library.group, second, [library.box(library.gull)])
+    library.store.annotations.save_draft(library.group, third, [library.box()])
+    assert library.store.annotations.images_with(library.group, library.crow) == {first, third}
+    assert library.store.annotations.images_with(library.group, library.gull) == {second}
+    assert [each.id for each in library.store.datasets.first_images(library.dataset, 2)] == [first, second]
+
+
 def test_names_are_sorted_by_their_numbers(library: Library) -> None:
     library.store.datasets.add_images(library.dataset, [new_image("img10.jpg"), new_image("img9.jpg"), new_image("B2.jpg")])
     names = ["a.jpg", "B2.jpg", "b.jpg", "c.jpg", "img9.jpg", "img10.jpg"]

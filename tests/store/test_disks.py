@@ -119,8 +119,8 @@ def test_a_library_on_a_read_only_disk_can_be_looked_at(small_disk: Path) -> Non
             mount("-o", "remount,rw", small_disk)
 
 
-def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
-    engine = store._db.engine
+def test_the_migrations_make_what_the_tables_say(sqlite_store: Store) -> None:
+    engine = sqlite_store._db.engine
     with engine.bind_ctx(TABLES):
         assert not diff_models(engine, TABLES)
     for table in TABLES:
@@ -130,16 +130,16 @@ def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
             assert "AUTOINCREMENT" in sql, name
 
 
-def test_the_pragmas_that_keep_what_was_saved(store: Store) -> None:
-    values = {name: store._db.engine.pragma(name) for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")}
-    assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0}
+def test_the_pragmas_that_keep_what_was_saved(sqlite_store: Store) -> None:
+    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0}
+    assert {name: sqlite_store._db.engine.pragma(name) for name in expected} == expected
 
 
-def test_transactions_are_not_nested_and_writes_need_one(store: Store) -> None:
-    with store._db.transaction(), pytest.raises(RuntimeError, match="inside"):
-        store.settings.set("x", 1)
+def test_transactions_are_not_nested_and_writes_need_one(sqlite_store: Store) -> None:
+    with sqlite_store._db.transaction(), pytest.raises(RuntimeError, match="inside"):
+        sqlite_store.settings.set("x", 1)
     with pytest.raises(RuntimeError, match="outside"):
-        store._db.run(TABLES[0].delete())
+        sqlite_store._db.run(TABLES[0].delete())
 
 
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
         Workspace.open(tmp_path / "file" / "library")
 
 
-def test_a_copy_of_a_library_that_is_open(store: Store, tmp_path: Path) -> None:
-    fill(store)
-    store.backup(tmp_path / "copies" / "one.db")
+def test_a_copy_of_a_library_that_is_open(sqlite_store: Store, tmp_path: Path) -> None:
+    fill(sqlite_store)
+    sqlite_store.backup(tmp_path / "copies" / "one.db")
     assert [path.name for path in (tmp_path / "copies").iterdir()] == ["one.db"]
     (tmp_path / "again").mkdir()
     shutil.copy(tmp_path / "copies" / "one.db", tmp_path / "again" / "library.db")

@@ -38,7 +38,7 @@ def add_run(store: Store, experiment: int, **values: Any) -> Run:
     return store.runs.add(new, lambda run_id: Path("/library/runs") / str(run_id))
 
 
-def test_settings(store: Store, tmp_path: Path) -> None:
+def test_settings(store: Store) -> None:
     assert store.settings.get("theme", "dark") == "dark"
     store.settings.set("theme", "light")
     store.settings.set("limits", {"categories": 80})
