@@ -97,7 +97,7 @@ def import_video(workspace: Workspace, request: ImportRequest, video: Path, plan
 def incoming_folder(workspace: Workspace) -> Iterator[Path]:
     """An empty folder below the library's images/; what is still there at the end is removed."""
     workspace.require_writing()
-    folder = workspace.images_folder / f"{_INCOMING}{secrets.token_hex(6)}"
+    folder = workspace.images_folder / f"{_INCOMING}{os.getpid()}-{secrets.token_hex(6)}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -109,8 +109,12 @@ def incoming_folder(workspace: Workspace) -> Iterator[Path]:
 
 
 def remove_leftovers(workspace: Workspace) -> int:
-    """Folders of imports that were cut off by a crash. At the start of a window that may write. Returns how many."""
-    left = [path for path in workspace.images_folder.glob(f"{_INCOMING}*") if path.is_dir()]
+    """Folders of imports that were cut off by a crash: one process writes at a time, so those of others are dead.
+
+    Returns how many.
+    """
+    own = f"{_INCOMING}{os.getpid()}-"
+    left = [path for path in workspace.images_folder.glob(f"{_INCOMING}*") if path.is_dir() and not path.name.startswith(own)]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     return len(left)

@@ -57,9 +57,11 @@ class LabelReport:
     kept: int
 
 
-def plan_labels(workspace: Workspace, group_id: int, source: Path, format_id: str | None = None) -> LabelPlan:
-    """In a background thread. Raises UserError for what can't be read at all."""
-    images, categories, submitted = workspace.run_store(lambda: _state(workspace, group_id))
+def plan_labels(
+    workspace: Workspace, dataset_id: int, group_id: int | None, source: Path, format_id: str | None = None
+) -> LabelPlan:
+    """In a background thread. group_id: None for a group that is not made yet. Raises UserError for what can't be read at all."""
+    images, categories, submitted = workspace.run_store(lambda: _state(workspace, dataset_id, group_id))
     by_name = {image.name: image for image in images}
     index = ImageIndex(KnownImage(image.name, image.width, image.height) for image in images)
     try:
@@ -103,9 +105,11 @@ def _allowed(name: str) -> str:
     return "".join(";" if letter in FORBIDDEN else letter for letter in name)[: names.MAX_LENGTH].strip()
 
 
-def _state(workspace: Workspace, group_id: int) -> tuple[list[Image], list[Category], set[int]]:
+def _state(workspace: Workspace, dataset_id: int, group_id: int | None) -> tuple[list[Image], list[Category], set[int]]:
     store = workspace.store
-    images = store.datasets.images(store.groups.get(group_id).dataset_id)
+    images = store.datasets.images(dataset_id)
+    if group_id is None:
+        return images, [], set()
     return images, store.categories.list(group_id), set(store.annotations.submitted(group_id))
 
 

@@ -28,7 +28,7 @@ def add_sample_set(workspace: Workspace, name: str, progress: Progress, pictures
         found = survey([drawn])
         report = import_pictures(workspace, request, found, lambda done, total, text: progress(total + done, 2 * total, text))
         group = workspace.run_store(lambda: workspace.store.groups.create(report.dataset_id, GROUP_NAME))
-        plan = plan_labels(workspace, group.id, drawn, "yolo")
+        plan = plan_labels(workspace, report.dataset_id, group.id, drawn, "yolo")
         mapping = {name: standard_mapping(plan)[name] for name in NAMES}
         workspace.run_store(lambda: apply_labels(workspace, group.id, plan, mapping, replace=True))
     workspace.changes.publish("groups", "datasets")

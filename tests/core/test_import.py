@@ -171,8 +171,10 @@ def test_a_video(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_leftovers_of_a_crash(workspace: Workspace) -> None:
     with incoming_folder(workspace) as folder:
-        (folder / "a.jpg").write_bytes(b"x")
+        (workspace.images_folder / ".incoming-0-ab").mkdir()
+        (workspace.images_folder / ".incoming-0-ab" / "a.jpg").write_bytes(b"x")
         assert remove_leftovers(workspace) == 1
+        assert folder.is_dir()
     assert list(workspace.images_folder.iterdir()) == []
 
 
@@ -231,7 +233,7 @@ def test_the_sample_set_and_every_format(workspace: Workspace, tmp_path: Path) -
         if format_id == "csv":
             continue
         other = workspace.store.groups.create(report.dataset_id, format_id)
-        plan = plan_labels(workspace, other.id, done.folder)
+        plan = plan_labels(workspace, report.dataset_id, other.id, done.folder)
         assert plan.unmatched == () and plan.problems == () and plan.unlabelled == 0 and plan.overwrites == 0
         result = apply_labels(workspace, other.id, plan, standard_mapping(plan), replace=False)
         assert (result.images, result.boxes, result.kept) == (10, summary.boxes, 0)
@@ -262,7 +264,7 @@ def test_what_did_not_match_and_mapping(workspace: Workspace, tmp_path: Path) ->
     (labels / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.2 0.2\n2 0.5 0.5 0.2 0.2\nnonsense\n")
     (labels / "b.txt").write_text("0 0.25 0.25 0.2 0.2\n")
     (labels / "other.txt").write_text("0 0.5 0.5 0.2 0.2\n")
-    plan = plan_labels(workspace, group, labels)
+    plan = plan_labels(workspace, 1, group, labels)
     assert [(entry.name, entry.boxes, entry.category is None) for entry in plan.classes] == [
         ("crow", 2, False),
         ("tit", 1, True),
@@ -290,7 +292,7 @@ def test_boxes_drawn_on_the_unturned_picture(workspace: Workspace, tmp_path: Pat
         "<annotation><filename>a.jpg</filename><size><width>80</width><height>40</height></size><object><name>x</name>"
         "<bndbox><xmin>0</xmin><ymin>0</ymin><xmax>20</xmax><ymax>4</ymax></bndbox></object></annotation>"
     )
-    plan = plan_labels(workspace, group, tmp_path / "a.xml")
+    plan = plan_labels(workspace, 1, group, tmp_path / "a.xml")
     corner = tuple(round(edge, 6) for edge in plan.boxes[ids["a.jpg"]][0][1].corners)
     expected = {
         1: (0, 0, 0.25, 0.1),
@@ -310,10 +312,10 @@ def test_labels_of_another_size(workspace: Workspace, tmp_path: Path) -> None:
         "<bndbox><xmin>12</xmin><ymin>8</ymin><xmax>24</xmax><ymax>16</ymax></bndbox></object></annotation>"
     )
     (tmp_path / "a.xml").write_text(text.format(120))
-    plan = plan_labels(workspace, group, tmp_path / "a.xml")
+    plan = plan_labels(workspace, 1, group, tmp_path / "a.xml")
     assert plan.boxes[ids["a.jpg"]][0][1].w == pytest.approx(0.1)
     (tmp_path / "a.xml").write_text(text.format(200))
-    plan = plan_labels(workspace, group, tmp_path / "a.xml")
+    plan = plan_labels(workspace, 1, group, tmp_path / "a.xml")
     assert plan.boxes == {} and "200 x 80" in plan.problems[0]
 
 
@@ -321,7 +323,7 @@ def test_no_labels_at_all(workspace: Workspace, tmp_path: Path) -> None:
     save(tmp_path / "in" / "a.jpg")
     group, _ids = labelled_group(workspace, tmp_path / "in")
     with pytest.raises(UserError, match="labels"):
-        plan_labels(workspace, group, tmp_path / "in")
+        plan_labels(workspace, 1, group, tmp_path / "in")
     with pytest.raises(UserError, match="submitted"):
         export_labels(workspace, group, "yolo", tmp_path / "out")
 
