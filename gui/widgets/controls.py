@@ -60,7 +60,7 @@ def set_icon(
     def paint() -> None:
         # Without a picture of its own for "disabled" ttk would punch holes into the icon.
         states = (theme.icon(icon, size, colour), "disabled", theme.icon(icon, size, "on_disabled"))
-        widget.configure(image=states)  # type: ignore[arg-type]
+        widget.tk.call(str(widget), "configure", "-image", states)
 
     theme.follow(widget, paint)
 
@@ -120,9 +120,12 @@ class SearchField(ttk.Frame):
         for shown in (glass, self._hint):
             shown._tb_no_autostyle = True  # type: ignore[attr-defined]
             shown.bind("<ButtonPress-1>", lambda _event: self.field.focus_set())
-            theme.follow(
-                shown, lambda shown=shown: shown.configure(background=theme.colour("input"), foreground=theme.colour("faint"))
-            )  # type: ignore[misc]
+
+        def paint() -> None:
+            for shown in (glass, self._hint):
+                shown.configure(background=theme.colour("input"), foreground=theme.colour("faint"))
+
+        theme.follow(self, paint)
         theme.follow(glass, lambda: glass.configure(image=theme.icon("search", 13, "faint")))
         glass.place(x=theme.px(11), rely=0.5, anchor="w")
         self._left = theme.px(33)

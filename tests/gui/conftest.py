@@ -1,52 +1,147 @@
-"""A display and the one root that the toolkit allows in a process. Without a display of the machine, a virtual one is started."""
+"""One X server, one Tk root and any number of windows on it for the whole test run.
+
+The server is a virtual one where there is Xvfb, so that tests move no pointer of a person and pictures come out alike; else the
+display of the session. Where neither is there these tests are skipped with the reason.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+import tkinter as tk
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+WAIT_S = 15.0
+
+
+def _start_xvfb() -> subprocess.Popen[bytes]:
+    program = shutil.which("Xvfb")
+    if program is None:
+        pytest.skip("no DISPLAY, and no Xvfb to make one (Debian and Ubuntu: xvfb)")
+    read_end, write_end = os.pipe()
+    command = [program, "-displayfd", str(write_end), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=(write_end,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        server.wait(5)
+        pytest.skip("Xvfb could not be started")
+    os.environ["DISPLAY"] = f":{number}"
+    return server
+
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
-    """Always a virtual one, so that tests move no pointer of a person and pictures come out alike."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("Xvfb is not installed: the window is not tested here")
-    reading, writing = os.pipe()
-    argv = [program, "-displayfd", str(writing), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(argv, pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        number = answer.readline().strip()
     before = os.environ.get("DISPLAY")
-    os.environ["DISPLAY"] = f":{number}"
+    server = None if before and not shutil.which("Xvfb") else _start_xvfb()
     yield os.environ["DISPLAY"]
-    if before is None:
-        del os.environ["DISPLAY"]
-    else:
-        os.environ["DISPLAY"] = before
-    server.terminate()
-    server.wait(10)
+    if server is not None:
+        if before is None:
+            del os.environ["DISPLAY"]
+        else:
+            os.environ["DISPLAY"] = before
+        server.terminate()
+        server.wait(10)
 
 
 @pytest.fixture(scope="session")
 def root(display: str) -> Iterator[Any]:
-    import ttkbootstrap as boot
-
-    made = boot.App()
+    """The one root; its Style is a singleton of the process."""
+    shell = pytest.importorskip("gui.tk.shell", reason="the window needs Tk (Debian and Ubuntu: python3-tk)")
+    made = shell.Root()
     made.geometry("1440x900+0+0")
-    made.update()
+    made.deiconify()
     yield made
     made.destroy()
 
 
-@pytest.fixture(scope="session")
-def theme(root: Any) -> Any:
+@pytest.fixture
+def turn(root: Any) -> Callable[..., None]:
+    """turn(condition): lets Tk work until it holds, at most WAIT_S; turn() works off what is waiting."""
+
+    def work(condition: Callable[[], object] | None = None, what: str = "") -> None:
+        end = time.monotonic() + WAIT_S
+        while True:
+            root.update()
+            if condition is None or condition():
+                return
+            if time.monotonic() > end:
+                pytest.fail(f"it did not happen within {WAIT_S} s: {what or condition}")
+            time.sleep(0.01)
+
+    return work
+
+
+@pytest.fixture
+def theme(root: Any) -> Iterator[Any]:
     from gui.tk.theme import Theme
 
-    return Theme(root)
+    known = getattr(root, "studio_test_theme", None)
+    if known is None:
+        known = Theme(root, "dark", 1.0)
+        root.studio_test_theme = known
+    known.mode, known.scale = "dark", 1.0
+    known._apply()  # another window may have changed the root's theme
+    yield known
+
+
+@pytest.fixture
+def place(root: Any) -> Iterator[tk.Frame]:
+    """An empty frame that fills the window, for single widgets."""
+    from tkinter import ttk
+
+    frame = ttk.Frame(root)
+    frame.pack(fill="both", expand=True)
+    yield frame
+    frame.destroy()
+
+
+@pytest.fixture
+def tasks(root: Any) -> Iterator[Any]:
+    from gui.tk.pump import Pump
+    from gui.tk.tasks import Tasks
+
+    errors: list[BaseException] = []
+    pump = Pump(root)
+    pump.start()
+    made = Tasks(pump, errors.append)
+    yield made
+    made.close()
+    pump.stop()
+    assert errors == []
+
+
+@pytest.fixture
+def open_app(
+    root: Any, turn: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., Any]]:
+    """open_app(folder=None) -> App on the one root, with its event log in `app.events()`."""
+    from gui.app import App
+    from gui.core.workspace import Workspace
+
+    log = tmp_path / "events.jsonl"
+    monkeypatch.setenv("DARKNET_STUDIO_EVENT_LOG", str(log))
+    opened: list[Any] = []
+
+    def make(folder: Path | None = None) -> Any:
+        app = App(Workspace.open(folder or tmp_path / "library"), root)
+        app.events = lambda: log.read_text("utf-8").splitlines() if log.exists() else []  # type: ignore[attr-defined]
+        app.start()
+        opened.append(app)
+        turn(lambda: app.router.current is not None)
+        root.focus_force()
+        turn()
+        return app
+
+    yield make
+    for app in opened:
+        if app.shell.winfo_exists():
+            app.close()
+    turn()
