@@ -114,6 +114,10 @@ class RunRepo(RunResults):
     def set_counts(self, run_id: int, train: int, valid: int) -> None:
         self._update(RunRow, run_id, images_train=train, images_valid=valid)
 
+    def set_kept(self, run_id: int, kept: str) -> None:
+        """What was taken over from the start weights; known only after they were read."""
+        self._update(RunRow, run_id, kept=clean(kept))
+
     def set_best(self, run_id: int, best_map: float | None, step: int | None) -> None:
         self._update(RunRow, run_id, best_map=best_map, best_step=step)
 
