@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from darknet_bridge.errors import shown
 
@@ -40,7 +40,7 @@ class StoreRunner(Protocol):
 class Settings(Protocol):
     """JSON values by name; kept in the library."""
 
-    def get(self, key: str, default: object = None) -> object: ...
+    def get(self, key: str, default: Any = None) -> Any: ...
 
     def set(self, key: str, value: object) -> None: ...
 

@@ -27,6 +27,8 @@ BUSY_S = 5.0
 # A server that is gone is told within 5 s: what was sent is not acknowledged, and then it can't be reached again.
 CONNECT_S = 2
 ACKNOWLEDGE_MS = 2000
+# Any number nobody else on the server takes.
+UPDATE_LOCK = 7_286_193_204
 PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "trusted_schema": 0, "cache_size": -32000}
 READ_PRAGMAS = {"foreign_keys": 1, "trusted_schema": 0, "query_only": 1, "cache_size": -32000}
 
@@ -171,6 +173,19 @@ class Database:
                 self._engine.close()
         if self._engine.is_closed():
             self._engine.connect()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While the tables are changed: a second user of the server who starts then waits. SQLite has its lock file."""
+        if not self.is_postgres:
+            yield
+            return
+        self._engine.execute_sql("SELECT pg_advisory_lock(%s)", (UPDATE_LOCK,))
+        try:
+            yield
+        finally:
+            with suppress(peewee.PeeweeException):
+                self._engine.execute_sql("SELECT pg_advisory_unlock(%s)", (UPDATE_LOCK,))
 
     @contextmanager
     def snapshot(self) -> Iterator[Any]:

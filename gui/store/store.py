@@ -194,5 +194,5 @@ def _bring_up_to_date(db: Database) -> None:
         target = copies.new_path(db.root / BACKUP_FOLDER, "before-update")
         with reported(db.where, target):
             copies.write(db, MIGRATIONS, target)
-    with reported(db.where, db.file):
+    with reported(db.where, db.file), db.alone():
         runner.up()

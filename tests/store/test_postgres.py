@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from gui.core.workspace import Workspace
 from gui.store import Store, open_store
 from gui.store.tables import TABLES
 
-from .conftest import Library, fill
+from .conftest import fill
 from .postgres_server import Server
 
 
@@ -140,7 +141,10 @@ def test_the_migrations_make_what_the_tables_say(postgres_store: Store) -> None:
         assert not diff_models(engine, TABLES)
 
 
-def test_a_million_bit_hash_and_big_files(postgres_store: Store) -> None:
-    library: Library = fill(postgres_store)
-    found = postgres_store.datasets.image(library.images[0])
-    assert found.dhash == (1 << 64) - 1
+def test_two_users_who_make_the_library_at_the_same_moment(server: Server, tmp_path: Path) -> None:
+    url = server.new_database()
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda number: open_store(url, root=tmp_path / str(number)), range(4)))
+    for store in stores:
+        assert store.datasets.list() == []
+        store.close()
