@@ -14,7 +14,7 @@ from ..tk import fonts
 from ..tk.theme import Theme
 from .virtual import VirtualCanvas
 
-_ROW_PX, _GAP_PX, _NAME_PX, _COLUMN_PX, _MAP_PX = 24, 26, 150, 400, 240
+_ROW_PX, _GAP_PX, _NAME_PX, _END_PX, _COLUMN_PX, _MAP_PX = 24, 26, 132, 118, 390, 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class StatisticsView(VirtualCanvas):
     def _draw_bars(self, chart: BarChart, x: int, y: int, width: int) -> None:
         px = self.theme.px
         most = max((bar.value for bar in chart.bars), default=0) or 1
-        room = width - px(_NAME_PX) - px(150)
+        room = width - px(_NAME_PX) - px(_END_PX)
         if not chart.bars:
             self.text(x, y, "Nothing yet.", fonts.SMALL, "muted")
         for row, bar in enumerate(chart.bars):

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from darknet_bridge.errors import CancelledError, shown
+from darknet_bridge.interchange import FORMATS, recognise
 
 from ...core.datasets import name_problem, suggested_name
 from ...core.errors import UserError
@@ -18,7 +19,7 @@ from ...core.import_images import ImportReport, ImportRequest, import_pictures, 
 from ...core.import_limits import import_warnings, megabytes
 from ...core.records import Dataset, Storage
 from ...core.sample_set import SAMPLE_NAME, add_sample_set
-from ...core.scan import PICTURE_SUFFIXES, Survey, survey
+from ...core.scan import LABEL_SUFFIXES, PICTURE_SUFFIXES, Survey, survey
 from ...core.video import VIDEO_SUFFIXES, VideoInfo, every_frames, preview, probe
 from ...widgets.dialogs import ask_files, ask_folder
 from ...widgets.import_dialogs import VideoDialog, VideoFacts, ask_import, show_report
@@ -51,6 +52,7 @@ class Imports:
         self.screen = screen
         self.task: Task[Any] | None = None
         self._then: Callable[[int], object] | None = None
+        self._folder: Path | None = None  # where labels may be, too
 
     @property
     def running(self) -> bool:
@@ -84,7 +86,7 @@ class Imports:
         if reason:
             self.screen.toast(reason, "warning")
             return
-        self._then = then
+        self._then, self._folder = then, paths[0] if len(paths) == 1 and paths[0].is_dir() else None
         special = [path for path in paths if path.suffix.lower() in (".zip", *VIDEO_SUFFIXES) and not path.is_dir()]
         if special and len(paths) > 1:
             self.screen.toast("Add videos and zip archives one at a time, apart from folders and images.", "warning")
@@ -107,6 +109,7 @@ class Imports:
             taken = workspace.run_store(lambda: [dataset.name for dataset in workspace.store.datasets.list()])
             return add_sample_set(workspace, suggested_name([Path(SAMPLE_NAME)], taken), progress)
 
+        self._folder = None
         self._start(SAMPLE_NAME, work)
 
     def _reason(self) -> str:
@@ -235,17 +238,32 @@ class Imports:
         screen = self.screen
         screen.choose(report.dataset_id)
         screen.toast(f"{plural(report.added, 'image')} imported.", "success")
+        left_out = [entry for entry in report.skipped if entry.path.suffix.lower() not in LABEL_SUFFIXES]
         screen.context.event("imported", dataset=report.dataset_id, images=report.added, skipped=len(report.skipped))
         twins = f" {plural(report.duplicates, 'image is', 'images are')} there twice." if report.duplicates else ""
-        if report.skipped:
+        if left_out:
             text = f"{plural(report.added, 'image')} imported, {plural(len(report.skipped), 'file')} left out.{twins}"
-            lines = [(shown(entry.path.name), entry.reason) for entry in report.skipped]
+            labels = [entry for entry in report.skipped if entry not in left_out]
+            lines = [(shown(entry.path.name), entry.reason) for entry in (*left_out, *labels)]
             show_report(screen, screen.theme, "What was left out", text, lines)
         elif twins:
             screen.toast(twins.strip(), "info")
         then, self._then = self._then, None
         if then is not None:
             then(report.dataset_id)
+        elif self._folder is not None:
+            self._offer_labels(report.dataset_id, self._folder)
+
+    def _offer_labels(self, dataset_id: int, folder: Path) -> None:
+        """When the folder of images looks as if there were labels in it."""
+        screen = self.screen
+
+        def found(format_id: str | None) -> None:
+            if format_id is not None:
+                action = ("Import labels", lambda: screen.labels.read(dataset_id, folder, None))
+                screen.toast(f"This folder has labels, too: {FORMATS[format_id].label}.", "info", action)
+
+        screen.background(lambda _progress: recognise(folder), found)
 
     def _failed(self, error: BaseException) -> None:
         self.screen.hide_progress()

@@ -20,7 +20,7 @@ from ...tk.commands import Command
 from ...tk.dnd import accept_files, available
 from ...widgets.card_grid import Card, CardGrid
 from ...widgets.carousel import Carousel
-from ...widgets.controls import button, entry, label, set_enabled
+from ...widgets.controls import SearchField, button, label, set_enabled
 from ...widgets.progress import ProgressLine
 from ...widgets.statistics_view import BarChart, HeatMap, StatisticsView
 from ..base import Context, StepScreen, plural
@@ -30,6 +30,7 @@ from .labels import Labels
 from .menus import Menus
 
 _ADD = "add"
+_HINT = "Choose one of your datasets or add your own images (500 – 5,000 images are recommended)."
 _PREVIEW_PX = 512
 _COVERS = 3
 _TIPS = (
@@ -65,7 +66,7 @@ class DatasetScreen(StepScreen):
         self._build()
         self._build_panel()
         self.query.trace_add("write", lambda *_args: self._show_cards())
-        self._register()
+        self._add_commands()
         if not self.workspace.read_only:
             self.background(lambda _progress: remove_leftovers(self.workspace))
 
@@ -80,13 +81,13 @@ class DatasetScreen(StepScreen):
         head.columnconfigure(0, weight=1)
         self.heading = label(head, theme, "Select a Dataset", "Title")
         self.heading.grid(row=0, column=0, sticky="w")
-        text = "Choose one of your datasets or add your own images (500 – 5,000 images are recommended)."
-        self.hint = label(head, theme, text, "Muted", wrap_px=560)
+        self.hint = label(head, theme, _HINT, "Muted", wrap_px=560)
         self.hint.grid(row=1, column=0, sticky="w", pady=(px(4), 0))
         self.tools = ttk.Frame(head)
         self.tools.grid(row=0, column=1, rowspan=2, sticky="e")
-        self.search = entry(self.tools, theme, self.query, width=22)
-        self.search.pack(side="left", padx=(0, px(8)))
+        search = SearchField(self.tools, theme, self.query, "Search datasets")
+        search.pack(side="left", padx=(0, px(8)))
+        self.search = search.field
         self.add_button = button(self.tools, theme, "Add images", self._add_from_button, kind="Primary", icon="plus-lg")
         self.add_button.pack(side="left")
         if self.workspace.read_only:
@@ -112,7 +113,7 @@ class DatasetScreen(StepScreen):
         self.figures_button.pack(fill="x", pady=(px(12), 0))
         self.set_tips(_TIPS)
 
-    def _register(self) -> None:
+    def _add_commands(self) -> None:
         read_only = self._read_only_reason
         self.context.commands.register(
             self,
@@ -200,9 +201,9 @@ class DatasetScreen(StepScreen):
             self._preview = []
             self.carousel.set_count(0, "Select a dataset to look through its images.")
             return
-        place = "copied into the library" if dataset.storage is Storage.COPY else "where you keep them"
+        place = "in the library" if dataset.storage is Storage.COPY else "in your folder"
         lines = [("Dataset", dataset.name), ("Files", f"{dataset.images:,}"), ("Size", megabytes(dataset.bytes))]
-        self.set_summary([*lines, ("Images", place), ("Annotation groups", str(dataset.groups))])
+        self.set_summary([*lines, ("Kept", place), ("Groups", str(dataset.groups))])
         if changed or len(self._preview) != dataset.images:
             store, wanted = self.workspace.store, dataset.id
             self.store(lambda: (wanted, store.datasets.images(wanted)), lambda found: self._previewed(*found))
@@ -296,11 +297,7 @@ class DatasetScreen(StepScreen):
         self.imports.begin(paths)
 
     def _hovered(self, inside: bool) -> None:
-        self.hint.configure(
-            text="Let go to add these images."
-            if inside
-            else "Choose one of your datasets or add your own images (500 – 5,000 images are recommended)."
-        )
+        self.hint.configure(text="Let go to add these images." if inside else _HINT)
 
     def show_progress(self, text: str, cancel: bool = True) -> None:
         self.hide_progress()
