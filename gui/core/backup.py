@@ -55,6 +55,8 @@ class Backups:
         self._folder = folder
         self._saved_revision = store.revision
         self._saved_at = time.monotonic()
+        if not store.read_only:
+            copies.remove_unfinished(folder)
 
     def list(self) -> list[Backup]:
         """Newest first."""

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from errno import EACCES
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -165,6 +166,9 @@ def _take(folder: Path, lock: LibraryLock) -> str:
     try:
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
+        file = folder / "library.db"
+        if file.exists() and not os.access(file, os.W_OK):
+            raise PermissionError(EACCES, "it belongs to somebody else or is marked read-only", str(file))
         if lock.take():
             return ""
     except OSError as error:

@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,13 @@ def numbered(folder: Path) -> list[tuple[int, str, Path]]:
         if match:
             found.append((int(match[1]), match[2], path))
     return sorted(found)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """What a process left that was killed in the middle of a copy. Only for the library's one writer."""
+    for path in folder.glob("library-*.db.part*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def new_path(folder: Path, reason: str) -> Path:

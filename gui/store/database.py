@@ -29,8 +29,15 @@ CONNECT_S = 2
 ACKNOWLEDGE_MS = 2000
 # Any number nobody else on the server takes.
 UPDATE_LOCK = 7_286_193_204
-PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "trusted_schema": 0, "cache_size": -32000}
-READ_PRAGMAS = {"foreign_keys": 1, "trusted_schema": 0, "query_only": 1, "cache_size": -32000}
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "trusted_schema": 0,
+    "cache_size": -32_000,  # KiB
+    "journal_size_limit": 32 << 20,  # bytes the log keeps after a large import
+}
+READ_PRAGMAS = {"foreign_keys": 1, "trusted_schema": 0, "query_only": 1, "cache_size": -32_000}
 
 
 def _quoted(name: str) -> str:

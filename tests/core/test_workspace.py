@@ -187,6 +187,28 @@ def test_a_backup_that_is_none_changes_nothing(workspace: Workspace, tmp_path: P
     assert names(workspace) == ["Birds"]
 
 
+def test_an_unfinished_backup_of_a_killed_process_goes_away(place: Path) -> None:
+    Workspace.open(place).close()
+    (place / "backups" / "library-000007-automatic.db.part").touch()
+    (place / "backups" / "library-000007-automatic.db.part-journal").touch()
+    (place / "backups" / "mine.db.part").touch()
+    Workspace.open(place).close()
+    assert [path.name for path in (place / "backups").iterdir()] == ["mine.db.part"]
+
+
+def test_a_library_without_write_permission_can_be_looked_at(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace.open(place)
+    workspace.store.experiments.create("Birds")
+    workspace.close()
+    may = os.access
+    # For root every file can be written, so that permissions alone would test nothing.
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(place / "library.db") and may(path, mode))
+    opened = Workspace.open(place)
+    assert "belongs to somebody else" in opened.read_only_reason
+    assert names(opened) == ["Birds"]
+    opened.close()
+
+
 def test_backups_are_made_when_due(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [1000.0 + time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
