@@ -13,6 +13,8 @@ from ..widgets.controls import label
 from ..widgets.stepper import Stepper
 from .base import STEPS, Context, StepScreen
 
+_NARROW_PX = 860
+
 
 class ExperimentFrame(ttk.Frame):
     """Packed into the page when a step is shown. Stores which step was open last."""
@@ -36,6 +38,7 @@ class ExperimentFrame(ttk.Frame):
         head.columnconfigure(0, weight=1)
         self.stepper = Stepper(head, theme, STEPS, self._choose)
         self.stepper.grid(row=0, column=1, rowspan=2, sticky="e")
+        self.bind("<Configure>", lambda event: self.stepper.set_compact(event.width < theme.px(_NARROW_PX)))
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew")
         self.slot: tk.Misc = ttk.Frame(self)
         self.slot.grid(row=2, column=0, sticky="nsew")

@@ -25,6 +25,7 @@ from .base import Context, Screen
 THEME_KEY = "theme"
 SIZE_KEY = "interface_size"
 _GIGABYTE = 1_000_000_000
+_NARROW_PX = 900
 
 
 class SettingsScreen(Screen):
@@ -45,14 +46,27 @@ class SettingsScreen(Screen):
         scrolled = ScrolledFrame(self, theme)
         scrolled.pack(fill="both", expand=True, padx=(theme.px(28), 0))
         page = scrolled.body
-        page.columnconfigure((0, 1), weight=1, uniform="columns")
+        page.columnconfigure(0, weight=1)
+        self._page = page
         self._cells = [ttk.Frame(page) for _ in range(2)]
-        for column, cell in enumerate(self._cells):
-            cell.grid(row=0, column=column, sticky="nsew", padx=(0, theme.px(16)))
+        self._columns = 0
+        page.bind("<Configure>", lambda event: self._arrange(1 if event.width < theme.px(_NARROW_PX) else 2), add="+")
+        self._arrange(2)
         self._look(self._card(0, "palette", "Look"))
         self._limits(self._card(0, "speedometer", "Soft limits"))
         self._library(self._card(1, "archive", "Library and backups"))
         self._devices = self._card(1, "cpu", "This computer")
+
+    def _arrange(self, columns: int) -> None:
+        """Two columns of cards, or one where the window is narrow."""
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self._page.columnconfigure(1, weight=columns - 1)
+        for index, cell in enumerate(self._cells):
+            cell.grid(
+                row=index if columns == 1 else 0, column=0 if columns == 1 else index, sticky="new", padx=(0, self.theme.px(16))
+            )
 
     def _card(self, column: int, icon: str, title: str) -> ttk.Frame:
         theme = self.theme

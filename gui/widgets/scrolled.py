@@ -20,9 +20,11 @@ class ScrolledFrame(ttk.Frame):
         self._bar = ttk.Scrollbar(
             self, style=theme.style("", surface, "Vertical.TScrollbar"), command=self._canvas.yview, takefocus=0
         )
-        self._canvas.configure(yscrollcommand=self._bar.set)
-        self._bar.pack(side="right", fill="y")
-        self._canvas.pack(side="left", fill="both", expand=True)
+        self._canvas.configure(yscrollcommand=self._moved)
+        self.columnconfigure(0, weight=1)
+        self.columnconfigure(1, minsize=theme.px(8))  # kept free, so that showing the bar moves nothing
+        self.rowconfigure(0, weight=1)
+        self._canvas.grid(row=0, column=0, sticky="nsew")
         self.body = ttk.Frame(self._canvas, style=theme.style("", surface, "TFrame"))
         window = self._canvas.create_window(0, 0, anchor="nw", window=self.body)
         self._canvas.bind("<Configure>", lambda event: self._canvas.itemconfigure(window, width=event.width))
@@ -38,6 +40,13 @@ class ScrolledFrame(ttk.Frame):
         first, last = self._canvas.yview()
         if top < first * height or top + widget.winfo_height() > last * height:
             self._canvas.yview_moveto(max(0.0, (top - 20) / height))
+
+    def _moved(self, first: float, last: float) -> None:
+        self._bar.set(first, last)
+        if float(first) <= 0 and float(last) >= 1:
+            self._bar.grid_remove()
+        else:
+            self._bar.grid(row=0, column=1, sticky="ns")
 
     def _measure(self) -> None:
         self._canvas.configure(scrollregion=(0, 0, self.body.winfo_reqwidth(), self.body.winfo_reqheight()))

@@ -8,6 +8,7 @@ from tkinter import ttk
 
 from ..tk.theme import Theme
 from .controls import button, icon_label, label, set_enabled
+from .scrolled import ScrolledFrame
 
 WIDTH_PX = 292
 
@@ -19,20 +20,22 @@ class SidePanel(ttk.Frame):
         super().__init__(parent, style="Chrome.TFrame", width=theme.px(WIDTH_PX))
         self.theme = theme
         self.grid_propagate(False)
-        self.rowconfigure(3, weight=1)
+        self.rowconfigure(0, weight=1)
         self.columnconfigure(1, weight=1)
-        ttk.Frame(self, style="Line.TFrame", width=1).grid(row=0, column=0, rowspan=6, sticky="ns")
+        ttk.Frame(self, style="Line.TFrame", width=1).grid(row=0, column=0, rowspan=3, sticky="ns")
         pad = theme.px(20)
-        self._summary = ttk.Frame(self, style="Chrome.TFrame")
-        self._summary.grid(row=0, column=1, sticky="ew", padx=pad, pady=(pad, 0))
-        self.extra = ttk.Frame(self, style="Chrome.TFrame")
-        self.extra.grid(row=1, column=1, sticky="ew", padx=pad)
-        self._tips = ttk.Frame(self, style="Chrome.TFrame")
-        self._tips.grid(row=2, column=1, sticky="ew", padx=pad, pady=(theme.px(12), 0))
+        # Scrolled, so that Back and Next can be reached in the lowest window.
+        scrolled = ScrolledFrame(self, theme)
+        scrolled.grid(row=0, column=1, sticky="nsew", padx=(pad, theme.px(8)), pady=(pad, theme.px(10)))
+        content = scrolled.body
+        self._summary, self.extra, self._tips = (ttk.Frame(content, style="Chrome.TFrame") for _ in range(3))
+        self._summary.pack(fill="x")
+        self.extra.pack(fill="x")
+        self._tips.pack(fill="x", pady=(theme.px(12), 0))
         self._reason = label(self, theme, kind="Small", wrap_px=WIDTH_PX - 42)
-        self._reason.grid(row=4, column=1, sticky="ew", padx=pad, pady=(0, theme.px(10)))
+        self._reason.grid(row=1, column=1, sticky="ew", padx=pad, pady=(0, theme.px(10)))
         buttons = ttk.Frame(self, style="Chrome.TFrame")
-        buttons.grid(row=5, column=1, sticky="ew", padx=pad, pady=(0, pad))
+        buttons.grid(row=2, column=1, sticky="ew", padx=pad, pady=(0, pad))
         buttons.columnconfigure(1, weight=1)
         self._back = button(buttons, theme, "Back", back)
         self._back.grid(row=0, column=0, padx=(0, theme.px(8)))
@@ -61,7 +64,7 @@ class SidePanel(ttk.Frame):
             row = ttk.Frame(self._tips, style="Chrome.TFrame")
             row.pack(fill="x", pady=self.theme.px(4))
             icon_label(row, self.theme, "lightbulb", "warning", 14).pack(side="left", anchor="n", padx=(0, self.theme.px(8)))
-            label(row, self.theme, tip, "Small", wrap_px=WIDTH_PX - 68).pack(side="left", anchor="w")
+            label(row, self.theme, tip, "Small", wrap_px=WIDTH_PX - 80).pack(side="left", anchor="w")
 
     def set_next(self, text: str, reason: str | None) -> None:
         """reason: the sentence that says why it can't be pressed; None when it can."""

@@ -9,6 +9,7 @@ from tkinter import ttk
 
 from ..tk.theme import Theme
 from .controls import button, set_enabled
+from .tooltip import explain
 
 
 class Stepper(ttk.Frame):
@@ -20,6 +21,8 @@ class Stepper(ttk.Frame):
         self._surface = theme.surface_of(parent)
         self._buttons: dict[str, ttk.Button] = {}
         self._states: dict[str, tuple[bool, bool]] = {}
+        self._texts = dict(steps)
+        self._compact = False
         self._numbers = {name: index for index, (name, _text) in enumerate(steps, 1)}
         for index, (name, text) in enumerate(steps):
             if index:
@@ -35,8 +38,17 @@ class Stepper(ttk.Frame):
         """done: steps with a check mark. reasons: why a step can't be opened yet; the others can."""
         for name, made in self._buttons.items():
             self._states[name] = (name == current, name in done)
-            set_enabled(made, self.theme, None if name == current else reasons.get(name))
+            reason = None if name == current else reasons.get(name)
+            set_enabled(made, self.theme, reason)
+            if reason is None and self._compact:
+                explain(made, self.theme, self._texts[name])
         self._paint()
+
+    def set_compact(self, compact: bool) -> None:
+        """In a narrow window only the current step shows its name; the others have it as a tooltip."""
+        if compact != self._compact:
+            self._compact = compact
+            self._paint()
 
     def state_of(self, name: str) -> tuple[bool, bool]:
         """(is current, has a check mark)."""
@@ -45,10 +57,13 @@ class Stepper(ttk.Frame):
     def _paint(self) -> None:
         for name, made in self._buttons.items():
             current, done = self.state_of(name)
+            named = current or not self._compact
+            made.configure(text="  " + self._texts[name] if named else "", compound="left" if named else "image")
             made.configure(style=self.theme.style("NavSelected" if current else "Nav", self._surface, "TButton"))
             if done:
                 icon, colour = "check-circle-fill", "positive"
             else:
                 icon = f"{self._numbers[name]}-circle" + ("-fill" if current else "")
                 colour = "accent" if current else "faint"
-            made.configure(image=self.theme.icon(icon, 17, colour))
+            states = (self.theme.icon(icon, 17, colour), "disabled", self.theme.icon(icon, 17, "on_disabled"))
+            self.tk.call(str(made), "configure", "-image", states)
