@@ -87,7 +87,6 @@ class BoxCanvas(tk.Canvas):
         self.itemconfigure(self._message, text="" if picture is not None else message)
         if picture is not None:
             self.port.set_image(picture.width, picture.height)
-            self.events.zoomed(self.port.scale)
         self.view_changed()
 
     def show_boxes(self, boxes: Sequence[CanvasBox], selection: Collection[int]) -> None:
@@ -183,7 +182,6 @@ class BoxCanvas(tk.Canvas):
 
     def view_changed(self) -> None:
         self._view_changed = True
-        self.events.zoomed(self.port.scale)
         self._schedule()
 
     # --- drawing
@@ -205,6 +203,7 @@ class BoxCanvas(tk.Canvas):
             self.items.show(self._all if self._boxes_shown else (), self.items.selection, moved_view=True)
             self.pointer.refresh()
             self._show_badge()
+            self.events.zoomed(self.port.scale)
         if self._base is None:
             self.itemconfigure(self._image_item, state="hidden")
         elif self._view_changed or self._fills_changed:

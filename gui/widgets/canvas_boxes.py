@@ -195,7 +195,7 @@ class BoxItems:
         canvas.itemconfigure(
             items.outline, outline=box.colour, width=3 if box.key == self.hovered else 2, dash=(6, 4) if box.locked else ()
         )
-        canvas.itemconfigure(items.halo, state="normal" if marked else "hidden", width=6 if box.key == self.hovered else 4)
+        canvas.itemconfigure(items.halo, state="normal" if marked else "hidden", width=5 if box.key == self.hovered else 4)
         shows_tag = bool(box.label) and (marked or right - left >= _TAG_FROM_PX)
         items.tagged = shows_tag
         state = "normal" if shows_tag else "hidden"

@@ -1,0 +1,254 @@
+"""What the editor's keys and buttons do to the boxes of the open image, and the list of them for the sheet of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ...core.records import Box
+from ...tk.commands import Command
+from . import dialogs
+
+if TYPE_CHECKING:
+    from ...core.editing import EditSession
+    from .screen import EditorScreen
+
+NOTHING_SELECTED = "Select a box first: press V and click it, or press Ctrl+A for all."
+_ARROWS = {"Left": (-1, 0), "Right": (1, 0), "Up": (0, -1), "Down": (0, 1)}
+
+
+class Actions:
+    """Acts on screen.session and has the screen show the result."""
+
+    def __init__(self, screen: EditorScreen) -> None:
+        self.screen = screen
+
+    @property
+    def session(self) -> EditSession:
+        assert self.screen.session is not None  # every command asks editing_reason first
+        return self.screen.session
+
+    # --- boxes
+
+    def _done(self, changed: object) -> None:
+        if changed:
+            self.screen.boxes_changed()
+        else:
+            self.screen.display.boxes()
+
+    def undo(self) -> None:
+        if self.screen.categories.deed_is_last:
+            self.screen.categories.undo()
+        else:
+            self._done(self.session.undo())
+
+    def redo(self) -> None:
+        self._done(self.session.redo())
+
+    def delete(self) -> None:
+        self._done(self.session.delete())
+
+    def copy(self) -> None:
+        count = self.screen.visit.copy(self.session)
+        self.screen.say(f"{count} copied. Ctrl+V puts them on this or another image." if count else NOTHING_SELECTED)
+
+    def cut(self) -> None:
+        if self.screen.visit.copy(self.session):
+            self.delete()
+
+    def paste(self) -> None:
+        if not self.session.paste(self.screen.visit.clipboard):
+            self.screen.say("None of the copied boxes fits on this image.")
+        self._done(True)
+
+    def repeat(self) -> None:
+        """The boxes of the image that was open before this one, else of the one before it in the list."""
+        self.screen.browser.with_previous_boxes(self._repeat)
+
+    def _repeat(self, boxes: Sequence[Box]) -> None:
+        if self.screen.session is None:
+            return
+        made = self.session.repeat(boxes)
+        if not made:
+            self.screen.say("The image before has no other boxes than this one.")
+        self._done(made)
+
+    def select_all(self) -> None:
+        self.session.select_all()
+        self.screen.display.boxes()
+
+    def next_box(self, step: int) -> None:
+        box = self.session.select_next(step)
+        self.screen.display.boxes()
+        if box is not None and not self.screen.stage.canvas.view.fit:
+            self.screen.look_at(box.key)
+
+    def look_closely(self) -> None:
+        self.screen.stage.canvas.zoom_to(self.session.selection)
+
+    def escape(self) -> None:
+        if self.screen.stage.canvas.pointer.abandon() or self.screen.session is None:
+            return
+        self.session.select([])
+        self.screen.display.boxes()
+
+    def arrow(self, name: str, pixels: int, resize: bool) -> None:
+        dx, dy = (value * pixels for value in _ARROWS[name])
+        self._done(self.session.grow(dx, dy) if resize else self.session.nudge(dx, dy))
+
+    def plain_arrow(self, name: str) -> None:
+        """Moves the selection; with none, left and right change the image."""
+        if self.screen.session is not None and self.session.selection:
+            if self.screen.editing_reason() is None:
+                self.arrow(name, 1, False)
+        elif name in ("Left", "Right"):
+            self.screen.browser.step(1 if name == "Right" else -1)
+
+    def digit(self, number: int) -> None:
+        """Makes a category active; what is selected becomes of it."""
+        category = self.screen.visit.category_at(number)
+        if category is None:
+            self.screen.say(f"There is no category {number}. Add one with the + beside Categories.")
+            return
+        self.screen.categories.activate(category.id)
+
+    def set_category(self, category_id: int) -> None:
+        if self.screen.editing_reason() is None and self.session.set_category(category_id):
+            self.screen.boxes_changed()
+
+    def lock(self) -> None:
+        session = self.session
+        chosen = session.selection
+        session.locked = session.locked - chosen if chosen <= session.locked else session.locked | chosen
+        self.screen.display.boxes()
+
+    def hide_box(self, key: int, hidden: bool) -> None:
+        self.session.hidden = self.session.hidden | {key} if hidden else self.session.hidden - {key}
+        self.screen.display.boxes()
+
+    def lock_box(self, key: int, locked: bool) -> None:
+        self.session.locked = self.session.locked | {key} if locked else self.session.locked - {key}
+        self.screen.display.boxes()
+
+    def rename_active(self) -> None:
+        self.screen.left.categories.rename(self.screen.visit.active_category)
+
+    # --- reasons
+
+    def with_selection(self) -> str | None:
+        reason = self.screen.editing_reason()
+        return reason or (None if self.session.selection else NOTHING_SELECTED)
+
+    def can_undo(self) -> str | None:
+        if self.screen.categories.deed_is_last:
+            return None
+        reason = self.screen.editing_reason()
+        return reason or (None if self.session.undo_label else "There is nothing to undo on this image.")
+
+    def can_redo(self) -> str | None:
+        reason = self.screen.editing_reason()
+        return reason or (None if self.session.redo_label else "There is nothing to do again on this image.")
+
+    def can_paste(self) -> str | None:
+        reason = self.screen.editing_reason()
+        return reason or (None if self.screen.visit.clipboard else "Nothing was copied yet: select boxes and press Ctrl+C.")
+
+    # --- the list
+
+    def commands(self) -> list[Command]:
+        return [*self._file_commands(), *self._box_commands(), *self._arrow_commands(), *self._view_commands()]
+
+    def _file_commands(self) -> list[Command]:
+        screen, group = self.screen, "Files"
+        return [
+            Command("editor.submit", "Submit and go on", screen.submit, ("Space",), screen.editing_reason, group),
+            Command("editor.reset", "Reset to the last submission", screen.reset, ("Q",), screen.reset_reason, group),
+            Command("editor.next_todo", "Next to do", lambda: screen.browser.to_do(1), ("N",), group=group),
+            Command("editor.previous_todo", "Previous to do", lambda: screen.browser.to_do(-1), ("Shift+N",), group=group),
+            Command("editor.next", "Next image", lambda: screen.browser.step(1), ("PageDown",), group=group),
+            Command("editor.previous", "Previous image", lambda: screen.browser.step(-1), ("PageUp",), group=group),
+            Command("editor.jump", "Go to image number…", screen.browser.ask_number, ("Ctrl+G",), group=group),
+            Command("editor.find", "Filter by name", screen.left.search_field.focus_set, ("Ctrl+F",), group=group),
+            Command("editor.close", "Close the editor", screen.close, ("Ctrl+W",), group=group),
+        ]
+
+    def _box_commands(self) -> list[Command]:
+        screen, group = self.screen, "Boxes"
+        edits = screen.editing_reason
+        digits = [
+            Command(f"editor.digit{n}", f"Category {n}", lambda n=n: self.digit(n), (str(n),), group="Categories")  # type: ignore[misc]
+            for n in range(1, 10)
+        ]
+        return [
+            Command("editor.draw", "Draw", lambda: screen.display.set_mode("draw"), ("B",), group=group),
+            Command("editor.select", "Select, move, resize", lambda: screen.display.set_mode("select"), ("V",), group=group),
+            Command("editor.undo", "Undo", self.undo, ("Ctrl+Z",), self.can_undo, group),
+            Command("editor.redo", "Redo", self.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), self.can_redo, group),
+            Command("editor.repeat", "Boxes of the image before", self.repeat, ("R",), edits, group),
+            Command("editor.copy", "Copy", self.copy, ("Ctrl+C",), self.with_selection, group),
+            Command("editor.cut", "Cut", self.cut, ("Ctrl+X",), self.with_selection, group),
+            Command("editor.paste", "Paste", self.paste, ("Ctrl+V",), self.can_paste, group),
+            Command("editor.all", "Select all", self.select_all, ("Ctrl+A",), edits, group),
+            Command("editor.next_box", "Next box", lambda: self.next_box(1), (".",), edits, group),
+            Command("editor.previous_box", "Previous box", lambda: self.next_box(-1), (",",), edits, group),
+            Command("editor.lock", "Lock or unlock", self.lock, ("L",), self.with_selection, group),
+            Command("editor.delete", "Delete", self.delete, ("Delete", "Backspace"), self.with_selection, group),
+            Command("editor.escape", "Deselect, give up a drag", self.escape, ("Esc",), group=group),
+            *digits,
+            Command(
+                "editor.add_category",
+                "Add a category",
+                screen.left.categories.open_new,
+                ("Shift+C",),
+                screen.read_only_reason,
+                "Categories",
+            ),
+            Command(
+                "editor.rename", "Rename the active category", self.rename_active, ("F2",), screen.read_only_reason, "Categories"
+            ),
+        ]
+
+    def _arrow_commands(self) -> list[Command]:
+        made = []
+        for name in _ARROWS:
+            made += [
+                Command(
+                    *(f"editor.{name}", f"Move {name.lower()} 1 px", lambda n=name: self.plain_arrow(n), (name,)),
+                    group="Selected boxes",
+                ),
+                self._arrow(f"editor.{name}10", f"Move {name.lower()} 10 px", f"Shift+{name}", self._by(name, 10, False)),
+                self._arrow(f"editor.{name}size", f"Resize {name.lower()} 1 px", f"Ctrl+{name}", self._by(name, 1, True)),
+                self._arrow(
+                    f"editor.{name}size10", f"Resize {name.lower()} 10 px", f"Ctrl+Shift+{name}", self._by(name, 10, True)
+                ),
+            ]
+        return made
+
+    def _by(self, name: str, pixels: int, resize: bool) -> Callable[[], None]:
+        return lambda: self.arrow(name, pixels, resize)
+
+    def _arrow(self, name: str, label: str, key: str, run: Callable[[], object]) -> Command:
+        return Command(name, label, run, (key,), self.with_selection, "Selected boxes")
+
+    def _view_commands(self) -> list[Command]:
+        screen, group = self.screen, "View"
+        canvas = screen.stage.canvas
+        return [
+            Command("editor.zoom_in", "Zoom in (also the wheel)", lambda: canvas.zoom(1), ("+", "="), group=group),
+            Command("editor.zoom_out", "Zoom out", lambda: canvas.zoom(-1), ("-",), group=group),
+            Command("editor.fit", "Fit the image", canvas.zoom_fit, ("F",), group=group),
+            Command("editor.actual", "100 %", canvas.zoom_actual, ("A",), group=group),
+            Command("editor.closely", "Zoom to the selected boxes", self.look_closely, ("Z",), self.with_selection, group),
+            Command(
+                "editor.hand",
+                "Pan while held (also the right button)",
+                lambda: canvas.pointer.hold_hand(True),
+                ("H",),
+                group=group,
+            ),
+            Command("editor.hide", "Hide or show the boxes", screen.display.toggle_boxes, ("M",), group=group),
+            Command("editor.cross", "Cross-hair", screen.display.toggle_cross, ("C",), group=group),
+            Command("editor.light", "Brightness and contrast", screen.display.toggle_light, ("Shift+B",), group=group),
+            Command("editor.tips", "Tips for drawing", lambda: dialogs.show_tips(screen), ("I",), group=group),
+            Command("editor.more", "More", lambda: dialogs.more_menu(screen, screen.go_on, screen.set_go_on), (), group=group),
+        ]

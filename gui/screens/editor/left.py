@@ -1,0 +1,189 @@
+"""The left column of the editor: Close and what is saved, Files, Categories, Annotations in image, Reset and Submit."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from tkinter import ttk
+
+from ...core.editor_files import ORDERS, STATE_FILTERS
+from ...core.records import ImageEntry, ImageState
+from ...core.wording import counted
+from ...tk.commands import Commands
+from ...tk.theme import Theme
+from ...widgets.box_list import BoxEvents, BoxList
+from ...widgets.category_list import CategoryEvents, CategoryList
+from ...widgets.controls import button, combo, entry, icon_label, label, set_enabled
+from ...widgets.file_list import FileEntry, FileList, Mark
+from ...widgets.tooltip import explain
+
+WIDTH_PX = 316
+MARKS: Mapping[str, Mark] = {
+    ImageState.NEW.value: Mark("circle", "faint"),
+    ImageState.DRAFT.value: Mark("pencil-fill", "warning"),
+    ImageState.SUBMITTED.value: Mark("check-circle-fill", "accent"),
+    ImageState.NEGATIVE.value: Mark("slash-circle", "accent"),
+}
+ANY_CLASS = "Any category"
+
+
+@dataclass
+class LeftEvents:
+    open: Callable[[int], object]
+    filtered: Callable[[str, str, int | None, str], object]  # (state, text, category, order)
+    back_to_canvas: Callable[[], object]
+
+
+class LeftColumn(ttk.Frame):
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        commands: Commands,
+        events: LeftEvents,
+        category_events: CategoryEvents,
+        box_events: BoxEvents,
+    ) -> None:
+        super().__init__(parent, style="Chrome.TFrame", width=theme.px(WIDTH_PX))
+        self.theme, self.events = theme, events
+        self.grid_propagate(False)
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(1, weight=6)
+        self.rowconfigure(3, weight=1)
+        self.rowconfigure(5, weight=4)
+        self._category_ids: dict[str, int] = {}
+        pad = theme.px(14)
+        self._make_head(commands).grid(row=0, column=0, sticky="ew", padx=pad, pady=(pad, theme.px(10)))
+        self._make_files().grid(row=1, column=0, sticky="nsew", padx=pad)
+        for row in (2, 4, 6):
+            ttk.Frame(self, style="Line.TFrame", height=1).grid(row=row, column=0, sticky="ew", pady=theme.px(10))
+        self.categories = CategoryList(self, theme, category_events)
+        self.categories.grid(row=3, column=0, sticky="nsew", padx=pad)
+        self.boxes = BoxList(self, theme, box_events)
+        self.boxes.grid(row=5, column=0, sticky="nsew", padx=pad)
+        self._make_foot(commands).grid(row=7, column=0, sticky="ew", padx=pad, pady=(0, pad))
+
+    def _make_head(self, commands: Commands) -> ttk.Frame:
+        theme = self.theme
+        head = ttk.Frame(self, style="Chrome.TFrame")
+        self.close = button(head, theme, "Close", lambda: commands.run("editor.close"), kind="Ghost", icon="chevron-left")
+        self.close.grid(row=0, column=0, sticky="w")
+        self.state_icon = icon_label(head, theme, "check2", "positive", 14)
+        self.state_icon.grid(row=0, column=1, sticky="e", padx=(0, theme.px(4)))
+        self.saved_text = label(head, theme, "", "Small", wrap_px=185, justify="right")
+        self.saved_text.grid(row=0, column=2, sticky="e")
+        head.columnconfigure(1, weight=1)
+        self.title = label(head, theme, "", "Heading", wrap_px=WIDTH_PX - 30)
+        self.title.grid(row=1, column=0, columnspan=3, sticky="w", pady=(theme.px(8), 0))
+        return head
+
+    def _make_files(self) -> ttk.Frame:
+        theme = self.theme
+        frame = ttk.Frame(self, style="Chrome.TFrame")
+        frame.columnconfigure(0, weight=1)
+        frame.rowconfigure(4, weight=1)
+        self.files_title = label(frame, theme, "Files (0/0 submitted)", "Strong")
+        self.files_title.grid(row=0, column=0, sticky="w")
+        self.fold = button(frame, theme, "", self.toggle_filters, kind="Icon", icon="funnel", tip="Filter and sort the files")
+        self.fold.grid(row=0, column=1, sticky="e")
+        self.progress = ttk.Progressbar(frame, style="Chrome.Horizontal.TProgressbar", maximum=1000)
+        self.progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=theme.px(6))
+        self.search = tk.StringVar(self)
+        self.search_field = entry(frame, theme, self.search)
+        self.search_field.grid(row=2, column=0, columnspan=2, sticky="ew")
+        explain(self.search_field, theme, "Type a part of a file name (Ctrl+F)")
+        self.state_choice = tk.StringVar(self, "All files")
+        self.category_choice = tk.StringVar(self, ANY_CLASS)
+        self.order_choice = tk.StringVar(self, ORDERS[0])
+        self._filters = ttk.Frame(frame, style="Chrome.TFrame")
+        for column, (variable, values) in enumerate(
+            ((self.state_choice, list(STATE_FILTERS)), (self.category_choice, [ANY_CLASS]), (self.order_choice, list(ORDERS)))
+        ):
+            self._filters.columnconfigure(column, weight=1, uniform="filters")
+            box = combo(self._filters, theme, variable, values, width=6)
+            box.grid(row=0, column=column, sticky="ew", padx=(0 if column == 0 else theme.px(4), 0))
+            box.bind("<<ComboboxSelected>>", lambda _event: self._chosen())
+            if column == 1:
+                self.category_box = box
+        self.search.trace_add("write", lambda *_: self._tell())
+        for sequence in ("<Return>", "<Escape>", "<Down>"):
+            self.search_field.bind(sequence, lambda _event: self.events.back_to_canvas())
+        self.files = FileList(frame, theme, MARKS, self.events.open, "No file passes the filter. Change it to see more.")
+        self.files.grid(row=4, column=0, columnspan=2, sticky="nsew", pady=(theme.px(6), 0))
+        return frame
+
+    def _make_foot(self, commands: Commands) -> ttk.Frame:
+        foot = ttk.Frame(self, style="Chrome.TFrame")
+        foot.columnconfigure((0, 1), weight=1, uniform="foot")
+        self.reset = button(foot, self.theme, "Reset (Q)", lambda: commands.run("editor.reset"))
+        self.reset.grid(row=0, column=0, sticky="ew", padx=(0, self.theme.px(8)))
+        self.submit = button(foot, self.theme, "Submit (Space)", lambda: commands.run("editor.submit"), kind="Submit")
+        self.submit.grid(row=0, column=1, sticky="ew")
+        return foot
+
+    # --- what is shown
+
+    def toggle_filters(self) -> None:
+        if self._filters.winfo_ismapped():
+            self._filters.grid_remove()
+        else:
+            self._filters.grid(row=3, column=0, columnspan=2, sticky="ew", pady=(self.theme.px(6), 0))
+
+    def show_state(self, text: str, kind: str) -> None:
+        """kind: saved, changed, saving, failed."""
+        icon, colour = {
+            "saved": ("check2", "positive"),
+            "changed": ("pencil", "warning"),
+            "saving": ("arrow-repeat", "muted"),
+            "failed": ("exclamation-triangle", "danger"),
+        }[kind]
+        if str(self.saved_text.cget("text")) != text:
+            self.saved_text.configure(text=text)
+        self.state_icon.configure(image=self.theme.icon(icon, 14, colour))
+
+    def show_progress(self, header: str, submitted: int, total: int) -> None:
+        self.files_title.configure(text=header)
+        self.progress.configure(value=round(1000 * submitted / total) if total else 0)
+
+    def show_files(self, entries: Sequence[ImageEntry], current: int | None) -> None:
+        self.files.set_entries([file_entry(each) for each in entries])
+        self.files.select(current)
+
+    def show_file(self, entry_: ImageEntry) -> None:
+        self.files.update_entry(file_entry(entry_))
+
+    def show_category_choices(self, names: Mapping[str, int]) -> None:
+        self._category_ids = dict(names)
+        self.category_box.configure(values=[ANY_CLASS, *names])
+        if self.category_choice.get() not in (ANY_CLASS, *names):
+            self.category_choice.set(ANY_CLASS)
+            self._tell()
+
+    def set_filter(self, state: str) -> None:
+        self.search.set("")
+        self.state_choice.set(state)
+        self._tell()
+
+    def show_enabled(self, reset: str | None, submit: str | None) -> None:
+        """The sentences that say why not."""
+        set_enabled(self.reset, self.theme, reset)
+        set_enabled(self.submit, self.theme, submit)
+
+    def _chosen(self) -> None:
+        self._tell()
+        self.events.back_to_canvas()
+
+    def _tell(self) -> None:
+        category = self._category_ids.get(self.category_choice.get())
+        self.events.filtered(self.state_choice.get(), self.search.get(), category, self.order_choice.get())
+
+
+def file_entry(each: ImageEntry) -> FileEntry:
+    detail = {
+        ImageState.NEW: "",
+        ImageState.NEGATIVE: "negative",
+        ImageState.SUBMITTED: counted(each.boxes, "box", "boxes"),
+        ImageState.DRAFT: f"draft, {counted(each.boxes, 'box', 'boxes')}",
+    }[each.state]
+    return FileEntry(each.image_id, each.name, each.state.value, detail)
