@@ -54,17 +54,20 @@ class UndoStack:
         return self._step(self._undone, self._done, lambda deed: deed.redo())
 
     def _step(self, source: list[Deed], target: list[Deed], act: Callable[[Deed], object]) -> str | None:
+        # Not under the lock: a deed may take seconds, and the window asks for labels meanwhile.
         with self._lock:
             if not source:
                 return None
             deed = source.pop()
-            try:
-                act(deed)
-            except (NoSpaceError, ReadOnlyError):
+        try:
+            act(deed)
+        except (NoSpaceError, ReadOnlyError):
+            with self._lock:
                 source.append(deed)  # possible again later; any other failure would block what lies below
-                raise
+            raise
+        with self._lock:
             target.append(deed)
-            return deed.label
+        return deed.label
 
     def clear(self) -> None:
         with self._lock:

@@ -48,11 +48,22 @@ def is_url(location: Path | str) -> bool:
     return isinstance(location, str) and location.startswith(("postgresql://", "postgres://"))
 
 
-def shown_url(url: str) -> str:
-    """The URL without its password, for messages."""
+def _read_url(url: str) -> tuple[str, str, dict[str, Any]]:
+    """(the URL without its password, for messages; the database's name; options of the connection). Raises ValueError."""
     parts = urlsplit(url)
-    user = f"{parts.username}@" if parts.username else ""
-    return f"postgresql://{user}{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    options.setdefault("connect_timeout", CONNECT_S)
+    options.update(tcp_user_timeout=ACKNOWLEDGE_MS, keepalives_idle=2, keepalives_interval=1, keepalives_count=2)
+    for key, value in (("host", parts.hostname), ("user", parts.username), ("password", parts.password)):
+        if value is not None:
+            options[key] = unquote(value)
+    if parts.port is not None:
+        options["port"] = parts.port
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise ValueError("no database")
+    user, port = f"{parts.username}@" if parts.username else "", f":{parts.port}" if parts.port else ""
+    return f"postgresql://{user}{parts.hostname or ''}{port}/{name}", name, options
 
 
 class Database:
@@ -100,24 +111,22 @@ class Database:
 
     @classmethod
     def postgres(cls, url: str, root: Path, read_only: bool) -> Database:
-        parts = urlsplit(url)
-        options: dict[str, Any] = dict(parse_qsl(parts.query))
-        options.setdefault("connect_timeout", CONNECT_S)
-        options.update(tcp_user_timeout=ACKNOWLEDGE_MS, keepalives_idle=2, keepalives_interval=1, keepalives_count=2)
-        for key, value in (("host", parts.hostname), ("port", parts.port), ("user", parts.username)):
-            if value is not None:
-                options[key] = unquote(value) if isinstance(value, str) else value
-        if parts.password is not None:
-            options["password"] = unquote(parts.password)
-        engine = peewee.PostgresqlDatabase(
-            unquote(parts.path.lstrip("/")), thread_safe=False, autoconnect=False, prefer_psycopg3=True, **options
-        )
+        """url: postgresql://user:password@host:port/database?option=value, with libpq's options. Raises UserError."""
         try:
-            return cls(engine, root, shown_url(url), None, read_only)
+            where, name, options = _read_url(url)
+        except ValueError as error:
+            raise UserError(
+                "The address of the library can't be read. It looks like postgresql://user@host:5432/database"
+            ) from error
+        engine = peewee.PostgresqlDatabase(name, thread_safe=False, autoconnect=False, prefer_psycopg3=True, **options)
+        try:
+            return cls(engine, root, where, None, read_only)
         except peewee.ImproperlyConfigured as error:
             raise UserError(
                 "A library on a PostgreSQL server needs the package psycopg: pip install 'psycopg[binary]'."
             ) from error
+        except peewee.ProgrammingError as error:
+            raise UserError(f"The address of the library {where} has an option that PostgreSQL does not know.") from error
 
     def _connect(self) -> None:
         with reported(self.where, self.file):

@@ -162,8 +162,11 @@ def test_restore(workspace: Workspace) -> None:
     made = workspace.backups.make()
     workspace.store.experiments.create("Cats")
     workspace.undo.push("x", lambda: None, lambda: None)
+    looking = Workspace.open(workspace.folder)
+    assert names(looking) == ["Cats", "Birds"]
     aside = workspace.restore(made)
-    assert names(workspace) == ["Birds"]
+    assert names(workspace) == names(looking) == ["Birds"]
+    looking.close()
     assert workspace.undo.undo_label is None
     assert heard == [frozenset({EVERYTHING})]
     assert [each.reason for each in workspace.backups.list()] == ["before-restore", "by-hand"]

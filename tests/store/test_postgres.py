@@ -98,6 +98,17 @@ def test_no_password_in_any_message(tmp_path: Path) -> None:
         error = error.__cause__ or error.__context__
 
 
+@pytest.mark.parametrize("url", ["postgresql://", "postgresql://host/", "postgresql://host:port/x", "postgresql://[::1/x"])
+def test_an_address_that_is_none(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't be read"):
+        open_store(url, root=tmp_path)
+
+
+def test_an_option_nobody_knows(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not know"):
+        open_store(server.url("postgres") + "&colour=red", root=tmp_path)
+
+
 def test_a_database_that_is_not_there(server: Server, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such database"):
         open_store(server.url("nowhere"), root=tmp_path)
