@@ -1,0 +1,73 @@
+"""Two runs side by side: one sentence on what differs in how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .records import Run, SnapshotImage
+from .setup import Setup, steps_of
+
+_WORDS = {
+    "model": "the model",
+    "start": "the start",
+    "start_file": "the pretrained file",
+    "start_run": "the run it starts from",
+    "size": "the network size",
+    "batch": "images a step",
+    "subdivisions": "subdivisions",
+    "learning_rate": "the learning rate",
+    "flip": "mirroring",
+    "mosaic": "mosaic pictures",
+    "random": "many input sizes",
+    "anchors": "the anchors",
+    "valid_percent": "the share of held-out images",
+    "seed": "the seed",
+}
+
+
+def differences(first: Run, second: Run, before: Sequence[SnapshotImage] = (), after: Sequence[SnapshotImage] = ()) -> str:
+    """ "Training 2 differs from training 1 in steps (5,000 → 6,000) and the network size (320 → 416); 12 images were added." """
+    old, new = Setup.from_json(first.options), Setup.from_json(second.options)
+    parts = []
+    steps = [run.total_steps or steps_of(setup, len(run.classes)) for run, setup in ((first, old), (second, new))]
+    if steps[0] != steps[1]:
+        parts.append(f"steps ({steps[0]:,} → {steps[1]:,})")
+    for name, word in _WORDS.items():
+        one, other = getattr(old, name), getattr(new, name)
+        if one != other:
+            parts.append(f"{word} ({_value(one)} → {_value(other)})")
+    names = [tuple(each.name for each in run.classes) for run in (first, second)]
+    if names[0] != names[1]:
+        parts.append(f"categories ({', '.join(names[0])} → {', '.join(names[1])})")
+    data = _data(before, after)
+    start = f"Training {second.number}"
+    if not parts and not data:
+        return f"{start} was made exactly like training {first.number}."
+    text = f"{start} differs from training {first.number} in {_listed(parts)}" if parts else start
+    return text + (f"{'; ' if parts else ' has other data: '}{data}." if data else ".")
+
+
+def _data(before: Sequence[SnapshotImage], after: Sequence[SnapshotImage]) -> str:
+    """What happened to the images in between, "" when nothing did."""
+    old, new = ({image.image_id: image for image in images} for images in (before, after))
+    added, gone = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+    changed = sum(old[i].boxes != new[i].boxes or old[i].sha256 != new[i].sha256 for i in old.keys() & new.keys())
+    counts = ((added, "added"), (gone, "taken out"), (changed, "changed"))
+    words = [
+        f"{number:,} image{'' if number == 1 else 's'} {'was' if number == 1 else 'were'} {what}"
+        for number, what in counts
+        if number
+    ]
+    return ", ".join(words)
+
+
+def _value(value: object) -> str:
+    if value is None or value == "":
+        return "automatic"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "own" if isinstance(value, tuple) else str(getattr(value, "value", value))
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

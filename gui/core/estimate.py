@@ -1,0 +1,146 @@
+"""What a training will cost on this computer: some real steps of the training program, in a folder of their own, beforehand.
+
+Measured at the network's own size with at most MEASURED_BATCH images a step, at low priority. From that: the time of all steps
+(many input sizes cost what their mean area costs), of the evaluations and the looks at samples, the planned memory, the disk.
+More steps scale at once; other choices are measured once each and remembered in the library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from darknet_bridge.formats import layer_floats
+from darknet_bridge.training import Hello, RunImage, Step, TrainingProcess, TrainOptions, create_run
+
+from .errors import UserError
+from .preflight import needed_bytes
+from .prepare_run import SAMPLE_COUNT, Progress, TrainingData, gather
+from .setup import CHECKPOINTS, Setup, build_cfg, sample_every, side_of
+from .workspace import Workspace
+
+STEPS = 14
+LONGEST_S = 60.0
+MEASURED_BATCH = 16
+_IMAGES = 48
+_KEY = "estimates"
+_REMEMBERED = 40
+_FORWARD_SHARE = 0.4  # of a training step's time an image: looking without learning
+_MORE_SIZES = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """seconds_per_step: of a step as it will be trained. memory_bytes: planned peak. weights_bytes: of one checkpoint."""
+
+    seconds_per_step: float
+    image_seconds: float
+    memory_bytes: int
+    weights_bytes: int
+    device: str
+    batch: int
+
+    def seconds(self, steps: int, images_train: int, images_valid: int) -> float:
+        """Of the whole training, evaluations included."""
+        every = max(100, 4 * images_train // max(1, self.batch))
+        looks = (steps // every + 1) * images_valid + (steps // sample_every(steps) + 1) * SAMPLE_COUNT
+        return steps * self.seconds_per_step + looks * self.image_seconds
+
+    @property
+    def disk_bytes(self) -> int:
+        return needed_bytes(self.weights_bytes, CHECKPOINTS)
+
+
+def estimate(workspace: Workspace, experiment_id: int, setup: Setup, progress: Progress) -> Estimate:
+    """In a background thread; from memory when these choices were measured before. Raises UserError, CancelledError."""
+    data = workspace.run_store(lambda: gather(workspace, experiment_id))
+    key = _key(setup, len(data.categories))
+    known = workspace.run_store(lambda: workspace.settings.get(_KEY, {}))
+    stored = known if isinstance(known, dict) else {}
+    with suppress(TypeError):
+        if isinstance(stored.get(key), dict):
+            return Estimate(**stored[key])
+    measured = measure(data, setup, progress)
+    kept = dict(list(stored.items())[-_REMEMBERED:]) | {key: asdict(measured)}
+    if not workspace.read_only:
+        workspace.run_store(lambda: workspace.settings.set(_KEY, kept))
+    return measured
+
+
+def measure(data: TrainingData, setup: Setup, progress: Progress) -> Estimate:
+    """Raises UserError when the training program can't do it, with its words."""
+    batch = build_cfg(setup, len(data.categories)).net.integer("batch", 1)
+    part = min(batch, MEASURED_BATCH)
+    own = replace(setup, batch=part, random=False, steps=100_000, subdivisions=None)
+    cfg = build_cfg(own, len(data.categories))
+    with tempfile.TemporaryDirectory(prefix="darknet-studio-") as folder:
+        names = [each.name for each in data.classes]
+        pictures = [RunImage(image.path, ()) for image in data.images if image.path.is_file()][:_IMAGES]
+        run = create_run(Path(folder) / "run", cfg, names, pictures, ()).run
+        process = TrainingProcess.start(
+            run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, extra=("-samples", "0"))
+        )
+        try:
+            hello, seconds = _watch(process, progress)
+        finally:
+            process.kill()
+    real = build_cfg(setup, len(data.categories))
+    area = mean_area(side_of(setup)) if _many_sizes(real.detection_layers[-1].number("random", 0)) else 1.0
+    largest = _MORE_SIZES**2 if area != 1.0 else 1.0
+    step = seconds * area * batch / part
+    floats = sum(layer_floats(real))
+    memory = round(hello.memory_bytes * largest)
+    return Estimate(step, _FORWARD_SHARE * seconds / part, memory, 4 * floats + 20, hello.device, batch)
+
+
+def _watch(process: TrainingProcess, progress: Progress) -> tuple[Hello, float]:
+    """(its hello, seconds of a step)."""
+    if process.pid is not None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, process.pid, 10)
+    hello: Hello | None = None
+    times: list[float] = []
+    until = time.monotonic() + LONGEST_S
+    while len(times) < STEPS and (time.monotonic() < until or not times) and time.monotonic() < until + 4 * LONGEST_S:
+        alive = process.is_alive()
+        for event in process.follow(timeout_s=0.0):
+            if isinstance(event, Hello):
+                hello, times = event, []
+            elif isinstance(event, Step):
+                times.append(event.seconds)
+        progress(min(len(times), STEPS), STEPS, "Measuring some steps on this computer")
+        if not alive:
+            break
+        time.sleep(0.2)
+    if hello is None or not times:
+        raise UserError(f"The time could not be measured: {process.log_tail(2) or 'the training program gave no sign'}.")
+    return hello, statistics.median(times[1:] or times)
+
+
+def mean_area(side: int) -> float:
+    """Mean area of the many input sizes of a training, relative to its own: the sides vary from 1/1.4 to 1.4 in steps of 32."""
+    shares: list[float] = []
+    for index in range(101):
+        factor = 1 + (_MORE_SIZES - 1) * index / 100
+        for value in (factor, 1 / factor):
+            new = (round(value * side / 32) + 1) * 32
+            shares.append((min(new, side) if value < 1 else new) ** 2 / side**2)
+    return sum(shares) / len(shares)
+
+
+def _many_sizes(random: float) -> bool:
+    return random > 0
+
+
+def _key(setup: Setup, classes: int) -> str:
+    """Of everything that changes the figures; steps scale, and the start weights cost nothing."""
+    own = replace(setup, steps=None, start_file="", start_run=None, seed=1, learning_rate=None, anchors=None)
+    text = json.dumps([own.to_json() | {"start": ""}, classes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

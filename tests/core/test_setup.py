@@ -1,0 +1,98 @@
+"""The choices of the Setup step: rules, validation, what the library keeps of them, and what they cost here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from darknet_bridge.devices import Device
+from gui.core import estimate as estimates
+from gui.core.errors import UserError
+from gui.core.setup import (
+    TINY,
+    YOLOV4,
+    Setup,
+    Start,
+    build_cfg,
+    checked,
+    default_setup,
+    default_steps,
+    parse_size,
+    parse_steps,
+    recommended,
+    start_problem,
+    steps_hint,
+    thorough_steps,
+)
+from gui.core.workspace import Workspace
+from tests.core.training_case import QUICK, labelled, nothing
+
+CPU = Device("cpu", "AMD EPYC", 8 << 30, 4 << 30, True, "")
+GPU = Device("cuda", "NVIDIA H200", 80 << 30, 79 << 30, True, "")
+
+
+@pytest.mark.parametrize(("classes", "steps"), [(1, 5000), (5, 5000), (6, 6000), (50, 50_000)])
+def test_the_steps_of_the_guide(classes: int, steps: int) -> None:
+    assert default_steps(classes) == steps
+    assert steps_hint(steps, classes) == "" and "recommended" in steps_hint(steps - 1, classes)
+    assert thorough_steps(classes, 20_000) == max(20_000, 2000 * classes)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "many", "1e4", "5000.5", "٥٠٠٠", "99999999999999"])
+def test_steps_that_are_no_number(text: str) -> None:
+    with pytest.raises(UserError, match="no whole number"):
+        parse_steps(text)
+
+
+def test_numbers_as_they_are_typed() -> None:
+    assert parse_steps(" 5,000 ") == 5000
+    assert parse_size("416") == 416
+    with pytest.raises(UserError, match="416 is the nearest"):
+        parse_size("420")
+
+
+def test_what_this_computer_should_train() -> None:
+    assert recommended([CPU])[0] == TINY and recommended([GPU, CPU])[0] == YOLOV4
+    assert recommended([replace(GPU, usable=False), CPU])[0] == TINY
+    assert default_setup([CPU]).size == 320 and default_setup([GPU]).size is None
+
+
+def test_setup_survives_the_library_and_nonsense() -> None:
+    setup = Setup(YOLOV4, Start.RUN, start_run=3, steps=700, size=416, anchors=tuple((float(n), 9.0) for n in range(1, 10)))
+    assert Setup.from_json(setup.to_json()) == setup
+    odd = {"model": "resnet", "steps": "x", "size": 100, "start": "moon", "batch": 8, "colour": 1}
+    assert Setup.from_json(odd) == Setup(batch=8)
+
+
+def test_the_cfg_follows_the_choices() -> None:
+    cfg = build_cfg(Setup(TINY, steps=700, size=416, batch=8, flip=False, mosaic=True, random=False), 3)
+    values = cfg.net.values()
+    assert (values["max_batches"], values["width"], values["batch"], values["flip"], values["mosaic"]) == (
+        "700",
+        "416",
+        "8",
+        "0",
+        "1",
+    )
+    assert cfg.classes == 3
+    for wrong in ({"subdivisions": 3}, {"learning_rate": 5.0}, {"batch": 1}, {"valid_percent": 80}, {"model": "x"}):
+        with pytest.raises(UserError):
+            checked(Setup(**{"batch": 8, **wrong}))  # type: ignore[arg-type]
+
+
+def test_a_start_that_is_not_there(tmp_path: Path) -> None:
+    assert start_problem(Setup()) is None
+    assert "not there" in (start_problem(Setup(start=Start.PRETRAINED, start_file=str(tmp_path / "x"))) or "")
+    assert "Choose the earlier" in (start_problem(Setup(start=Start.RUN)) or "")
+
+
+def test_an_estimate_is_measured_once_and_scales(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = labelled(workspace, tmp_path / "pictures")
+    first = estimates.estimate(workspace, experiment, QUICK, nothing)
+    assert first.seconds_per_step > 0 and first.memory_bytes > 1 << 20 and first.weights_bytes < 1 << 20
+    assert first.seconds(10_000, 14, 2) == pytest.approx(2 * first.seconds(5000, 14, 2), rel=0.05)
+    monkeypatch.setattr(estimates, "measure", lambda *_: pytest.fail("measured twice"))
+    assert estimates.estimate(workspace, experiment, replace(QUICK, steps=9999), nothing) == first
+    assert 1.0 < estimates.mean_area(416) < 1.6
