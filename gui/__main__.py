@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from .cli import COMMANDS, run_command
 from .core.errors import LockedError, NoSpaceError, UserError
 from .core.workspace import VARIABLE, Workspace
 
@@ -19,7 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 0 ok, 2 bad input, 3 no space, 4 locked."""
     if sys.stderr is not None:
         faulthandler.enable()
-    parser = argparse.ArgumentParser(prog="darknet-studio", description="Train object detectors on your own pictures.")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if any(word in COMMANDS for word in given):
+        return run_command(given)
+    parser = argparse.ArgumentParser(
+        prog="darknet-studio",
+        description="Train object detectors on your own pictures. Without a command the window opens.",
+        epilog=f"commands: {', '.join(COMMANDS)}; darknet-studio COMMAND --help tells more",
+    )
     parser.add_argument(
         "--library",
         metavar="PATH|URL",
@@ -27,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"a folder or postgresql://user@host/database; default: ${VARIABLE}, else the platform's data folder",
     )
     parser.add_argument("--read-only", action="store_true", help="look at the library without changing anything")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         return _open_window(options.library, options.read_only)
     except UserError as error:
@@ -39,6 +47,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if isinstance(error, LockedError)
             else EXIT_BAD_INPUT
         )
+
+
+def _has_command(arguments: Sequence[str]) -> bool:
+    """Whether a word stands where no option wants it."""
+    after_option = False
+    for argument in arguments:
+        if after_option:
+            after_option = False
+        elif argument == "--library":
+            after_option = True
+        elif not argument.startswith("-"):
+            return True
+    return False
 
 
 def _open_window(location: str | None, read_only: bool) -> int:

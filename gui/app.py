@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import time
 import tkinter as tk
 import traceback
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from darknet_bridge.errors import CancelledError, DarknetError
 
 from .core.changes import EVERYTHING
 from .core.errors import UserError
+from .core.ingest import Live
+from .core.records import Run, RunState
+from .core.training import Queue
 from .core.workspace import Workspace
 from .screens.base import Context
 from .screens.experiment import ExperimentFrame
@@ -26,7 +30,7 @@ from .tk.pump import Pump
 from .tk.shell import Root, Router, Shell
 from .tk.tasks import Progress, Tasks
 from .tk.theme import SCALES, Theme, system_mode
-from .widgets.dialogs import choose, show_error, show_keys
+from .widgets.dialogs import ProgressDialog, choose, show_error, show_keys
 from .widgets.toast import Toasts
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ TITLE = "Darknet Studio"
 LOG = logging.getLogger("darknet_studio")
 DEVICE_REFRESH_MS = 30_000
 BACKUP_CHECK_MS = 60_000
+STOP_WAIT_S = 40.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ class App:
         self.theme = Theme(self.root, self.mode_of(settings["theme"]), settings["scale"])
         self.root.report_callback_exception = self._callback_failed
         self._timers: list[str] = []
+        self._live_step = -1
         self._unsubscribe = workspace.changes.subscribe(self._changed)
+        self.training = None if workspace.read_only else Queue(workspace, self._heard)
         self._build()
         self.root.title(f"{TITLE} – {workspace.folder.name}" + (" (read only)" if workspace.read_only else ""))
         self._size(settings["window"])
@@ -104,6 +111,7 @@ class App:
             workspace=self.workspace,
             toasts=self.toasts,
             status=self.shell.status,
+            training=self.training,
             failed=self.failed,
             set_theme=self.set_theme,
             set_scale=lambda scale: self.root.after_idle(self.set_scale, scale),
@@ -201,6 +209,18 @@ class App:
         if any(topic.startswith(("run", EVERYTHING)) for topic in topics):
             self._show_job()
 
+    def _heard(self, live: Live) -> None:
+        """From the queue's thread: the newest figures of the run at work."""
+        self.pump.post(lambda: self._show_live(live))
+
+    def _show_live(self, live: Live) -> None:
+        current: Any = self.router.current
+        if current is not None:
+            current.on_live(live)
+        if live.step != self._live_step:
+            self._live_step = live.step
+            self.context.event("trainer_step", run=live.run_id, step=live.step)
+
     def _undo_reason(self) -> str | None:
         return None if self.workspace.undo.undo_label else "There is nothing to undo."
 
@@ -288,6 +308,8 @@ class App:
         """Shows the window with the start page."""
         self.router.show("home")
         self.root.deiconify()
+        if self.training is not None:
+            self.training.start()
         for text in [*self.workspace.notices, self.workspace.read_only_reason]:
             if text:
                 self.toasts.show(text, "warning")
@@ -299,23 +321,58 @@ class App:
             return
         self.tasks.store(self.workspace.store.runs.active, self._close_with)
 
-    def _close_with(self, active: list[Any]) -> None:
-        if not active:
+    def _close_with(self, active: list[Run]) -> None:
+        running = [run.id for run in active if run.state is RunState.RUNNING]
+        if not running or self.training is None:
             self.close()
             return
+        waiting = " What waits for its turn begins when you open the window again." if len(active) > len(running) else ""
         choose(
             self.root,
             self.theme,
             "A training is running",
-            "It can go on without this window; when you open Darknet Studio again, you see how far it is.",
-            [("Keep training", "Primary", self.close)],
+            f"It can go on without this window; the next time you see how far it is.{waiting}",
+            [
+                ("Keep training", "Primary", self.close),
+                ("Pause", "Secondary", lambda: self._stop_and_close(running, pause=True)),
+                ("Stop", "Secondary", lambda: self._stop_and_close(running, pause=False)),
+            ],
         )
+
+    def _stop_and_close(self, running: list[int], pause: bool) -> None:
+        """Closes when the trainer has written its checkpoint."""
+        training = self.training
+        if training is None:
+            return
+        dialog = ProgressDialog(self.root, self.theme, "Saving the training")
+
+        def work(progress: Progress) -> None:
+            for run_id in running:
+                training.stop(run_id, pause)
+            end = time.monotonic() + STOP_WAIT_S
+            while time.monotonic() < end and any(
+                run.id in running for run in self.tasks.run_store(self.workspace.store.runs.active)
+            ):
+                progress(0, 0, "Writing the last checkpoint…")
+                time.sleep(0.2)
+
+        def done(_result: object) -> None:
+            dialog.close()
+            self.close()
+
+        def failed(error: BaseException) -> None:
+            dialog.close()
+            self.failed(error)
+
+        self.tasks.background(work, done, failed, progress=dialog.update)
 
     def close(self) -> None:
         """Waits for what is being stored, closes the library, ends the window."""
         self._cancel_timers()
         self._unsubscribe()
         self.commands.close()
+        if self.training is not None:
+            self.training.close()
         size = f"{self.root.winfo_width()}x{self.root.winfo_height()}"
         with contextlib.suppress(UserError):  # a full disk must not keep the window open
             self.tasks.run_store(lambda: self._remember(size))

@@ -21,6 +21,8 @@ from ..widgets.side_panel import SidePanel
 from ..widgets.toast import Toasts
 
 if TYPE_CHECKING:
+    from ..core.ingest import Live
+    from ..core.training import Queue
     from ..core.workspace import Workspace
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Context:
     workspace: Workspace
     toasts: Toasts
     status: StatusLine
+    training: Queue | None  # None where the library can only be read
     failed: Callable[[BaseException], object]  # shows any error the way it should be shown
     set_theme: Callable[[str], object]  # "dark", "light" or "system"
     set_scale: Callable[[float], object]  # the interface size, 1.0 is 100 %; makes every screen anew
@@ -81,6 +84,9 @@ class Screen(ttk.Frame):
 
     def on_changes(self, topics: frozenset[str]) -> None:
         """The library changed, by this window or by a run: names of what, see core.changes."""
+
+    def on_live(self, live: Live) -> None:
+        """The newest figures of the run at work, about once a second."""
 
     def store(
         self,

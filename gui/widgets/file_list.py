@@ -138,7 +138,7 @@ class FileList(VirtualCanvas):
 
     def _move(self, step: int) -> str:
         if self._entries:
-            line = self._index[self.selected] + step if self.selected is not None else 0
+            line = (-1 if self.selected is None else self._index[self.selected]) + step
             entry = self._entries[max(0, min(line, len(self._entries) - 1))]
             self.select(entry.id)
             self._chosen(entry.id)
