@@ -17,6 +17,7 @@ boot: Any = ttkbootstrap  # carries a py.typed mark, but few annotations
 
 # Suffix of a style -> the palette's name of the surface that it stands on.
 SURFACES = {"": "window", "Card": "card", "Chrome": "chrome", "Selected": "selected", "Ground": "ground"}
+_WITH_CONTROLS = ("", "Card", "Chrome")  # elsewhere are only labels and frames: every control costs a dozen pictures
 _LABELS = {
     "": ("text", fonts.BODY),
     "Title": ("text", fonts.TITLE),
@@ -82,6 +83,7 @@ class Builder:
         for surface in SURFACES:
             self._labels(surface)
             self._frames(surface)
+        for surface in _WITH_CONTROLS:
             self._buttons(surface)
             self._choices(surface)
             self._progress(surface)
@@ -299,7 +301,7 @@ class Builder:
         """Entry, combobox, spinbox: one field image with a visible focus ring."""
         p, px = self.palette, self.px
         arrow = str(self.assets.icon("chevron-down", 12, p["muted"]))
-        for surface in SURFACES:
+        for surface in _WITH_CONTROLS:
             states = {
                 "invalid": self.patch(p["input"], p["danger"], surface, width=2, middle=64),
                 "disabled": self.patch(p["disabled"], p["border"], surface, middle=64),
@@ -360,7 +362,7 @@ class Builder:
 
     def _scrollbars(self) -> None:
         p, px = self.palette, self.px
-        for surface in SURFACES:
+        for surface in _WITH_CONTROLS:
             ground = self.colour(None, surface)
             for orient, sticky in (("Vertical", "ns"), ("Horizontal", "we")):
                 thumb = self.element(f"{orient}{surface}.thumb")
@@ -425,7 +427,7 @@ class Builder:
 
     def _scales(self) -> None:
         p, px = self.palette, self.px
-        for surface in SURFACES:
+        for surface in _WITH_CONTROLS:
             name = joined(surface, "Horizontal", "TScale")
             track = self.nine(f"Scale{surface}.trough", self.bar(p["trough"], surface), border=3)
             slider = self.element(f"Scale{surface}.slider")

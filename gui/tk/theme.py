@@ -3,14 +3,15 @@
 Screens use ttk widgets with these style names (or gui.widgets.controls, which finds the surface by itself). A style's name is
 KIND.SURFACE.CLASS; KIND and SURFACE may be empty. A label or button must name the surface that it stands on.
 
-SURFACE     "" the window's ground, "Card", "Chrome" (left column, right panel), "Selected", "Ground" (around pictures)
+SURFACE     "" the window's ground, "Card", "Chrome" (left column, right panel); for frames and labels also "Selected",
+            "Ground" (around pictures)
 TFrame      "TFrame", "Card.TFrame", "Chrome.TFrame" ... flat;   "Line.TFrame" a separator, 1 px high or wide
             "Box.TFrame" a rounded card on the window, "Box.Chrome.TFrame" one on the chrome, "Box.Card.TFrame" one in a
             card: put a "Card.TFrame" inside with a margin of at least theme.px(10);  "BoxSelected..." chosen
             "Note.TFrame", "WarningNote.TFrame", "DangerNote.TFrame" coloured hints, with "Note.TLabel", "Strong.Note.TLabel"
 TLabel      Title Heading Strong Figure (a large number) Muted Small Tiny Mono Accent Positive Warning Danger Badge (a pill)
             e.g. "Heading.TLabel", "Muted.Card.TLabel"
-TButton     Primary Submit (green) Secondary Danger Ghost Icon Nav NavSelected, e.g. "Primary.Chrome.TButton"
+TButton     Primary Submit (green) Secondary Danger Ghost Icon IconOn Nav NavSelected, e.g. "Primary.Chrome.TButton"
 TEntry TCombobox TCheckbutton TRadiobutton Switch.TCheckbutton    with a SURFACE, e.g. "Card.TEntry", "Switch.Card.TCheckbutton"
 Horizontal.TProgressbar, Success.Horizontal.TProgressbar, Horizontal.TScale, Vertical.TScrollbar, Horizontal.TScrollbar, Treeview
             with a SURFACE in front: "Card.Horizontal.TProgressbar", "Chrome.Vertical.TScrollbar", "Card.Treeview"
