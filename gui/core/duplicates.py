@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-NEAR_BITS = 3
+NEAR_BITS = 4
 """Hashes that differ in at most this many of their 64 bits look the same. More would chain different pictures together."""
 
 _FLAT_BITS = 4  # fewer bits set or unset: a picture without features, whose hash says nothing

@@ -31,6 +31,7 @@ from .video import Frame, FramePlan, extract
 from .workspace import Workspace
 
 _BATCH = 64
+_MOST_THREADS = 8
 _INCOMING = ".incoming-"
 
 
@@ -165,7 +166,7 @@ def _examine_all(
             reason = why(error, file.path)
             return Skipped(file.path, f"{reason[:1].upper()}{reason[1:]}.")
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "import") as pool:
+    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "import") as pool:
         for start in range(0, len(files), _BATCH):
             progress(start, len(files), "Importing")
             for result in pool.map(work, files[start : start + _BATCH]):

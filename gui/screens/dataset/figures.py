@@ -16,7 +16,7 @@ from ..base import plural
 
 _STATE_WORDS = {
     ImageState.NEW: "Not annotated",
-    ImageState.DRAFT: "Unsubmitted changes",
+    ImageState.DRAFT: "Unsubmitted",
     ImageState.SUBMITTED: "Submitted",
     ImageState.NEGATIVE: "Negative examples",
 }
@@ -87,7 +87,7 @@ def _sizes(found: Statistics, material: Material) -> BarChart:
 
 
 def _positions(found: Statistics) -> HeatMap:
-    return HeatMap("Where boxes are", found.positions, "Bright: many boxes lie there. Objects should turn up all over the image.")
+    return HeatMap("Where boxes are", found.positions, "Strong colour: many boxes lie there. Objects should turn up all over.")
 
 
 def _aspects(found: Statistics) -> BarChart:

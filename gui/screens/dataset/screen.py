@@ -33,6 +33,7 @@ _ADD = "add"
 _HINT = "Choose one of your datasets or add your own images (500 – 5,000 images are recommended)."
 _PREVIEW_PX = 512
 _COVERS = 3
+_PREVIEWS = 1_000  # all records of a very large dataset would hold the window up
 _TIPS = (
     "Show each object in several sizes, turned, and in different light. At least 25 boxes of each category are recommended.",
     "Images stay on this computer, and your files are never changed.",
@@ -204,9 +205,9 @@ class DatasetScreen(StepScreen):
         place = "in the library" if dataset.storage is Storage.COPY else "in your folder"
         lines = [("Dataset", dataset.name), ("Files", f"{dataset.images:,}"), ("Size", megabytes(dataset.bytes))]
         self.set_summary([*lines, ("Kept", place), ("Groups", str(dataset.groups))])
-        if changed or len(self._preview) != dataset.images:
+        if changed or len(self._preview) != min(dataset.images, _PREVIEWS):
             store, wanted = self.workspace.store, dataset.id
-            self.store(lambda: (wanted, store.datasets.images(wanted)), lambda found: self._previewed(*found))
+            self.store(lambda: (wanted, store.datasets.first_images(wanted, _PREVIEWS)), lambda found: self._previewed(*found))
 
     def _previewed(self, dataset_id: int, images: list[Image]) -> None:
         if dataset_id == self.selected:
@@ -229,7 +230,8 @@ class DatasetScreen(StepScreen):
 
     def _preview_wanted(self, position: int) -> None:
         image = self._preview[position]
-        caption = f"{position + 1:,} / {len(self._preview):,}  {image.name.rpartition('/')[2]}"
+        dataset = self.dataset(self.selected)
+        caption = f"{position + 1:,} / {dataset.images if dataset else 0:,}  {image.name.rpartition('/')[2]}"
 
         def show(picture: PilImage.Image | None) -> None:
             self.carousel.set_picture(position, picture, caption)
