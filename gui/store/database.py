@@ -269,13 +269,19 @@ class Database:
         """
         if not self._writing:
             raise RuntimeError("a write outside a transaction")
+        into = f"{_quoted(table._meta.table_name)} ({', '.join(map(_quoted, columns))})"
         marks = ", ".join([self._engine.param] * len(columns))
-        sql = f"INSERT INTO {_quoted(table._meta.table_name)} ({', '.join(map(_quoted, columns))}) VALUES ({marks})"
+        sql = f"INSERT INTO {into} VALUES ({marks})"
         if keys:
             own = keys.split(",")
-            new = [f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns if column not in own]
-            sql += f" ON CONFLICT ({', '.join(map(_quoted, own))}) DO " + (
-                f"UPDATE SET {', '.join(new)}" if replace else "NOTHING"
-            )
+            new = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in columns if column not in own)
+            sql += f" ON CONFLICT ({', '.join(map(_quoted, own))}) DO {f'UPDATE SET {new}' if replace else 'NOTHING'}"
         with reported(self.where, self.file):
-            self._engine.cursor().executemany(sql, rows)
+            cursor = self._engine.cursor()
+            if keys or not hasattr(cursor, "copy"):
+                cursor.executemany(sql, rows)
+                return
+            # The way of psycopg 3 that takes a million rows in seconds.
+            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
