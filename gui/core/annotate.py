@@ -22,8 +22,11 @@ GROUP = "annotation group"
 CATEGORY = "category"
 # Categories are lines of a text file and columns of a table.
 FORBIDDEN = ","
-# Told apart at a glance, and by most who see colours differently; from the tenth on, hues between them.
-COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#42d4f4", "#f032e6", "#ffe119", "#9a6324", "#469990", "#911eb4")
+# After Okabe and Ito: told apart also by those who see colours differently; then companions of them, then hues between.
+COLOURS = (
+    *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#9467bd"),
+    *("#8c564b", "#17becf", "#b2df8a", "#fb9a99", "#6a3d9a", "#ffbf69", "#1b7837", "#bdbdbd"),
+)
 GOLDEN = 0.618034
 
 

@@ -42,6 +42,7 @@ class _Press:
     adds: bool = False
     started: bool = False
     offset: tuple[float, float] = (0.0, 0.0)  # from the pointer to the handle, in image pixels
+    stamps: bool = False  # the second press of a double-click
 
 
 class Pointer:
@@ -167,7 +168,8 @@ class Pointer:
             self._pressed(event)
             return
         self.abandon()
-        canvas.events.stamp(*canvas.port.to_image(x, y))
+        self._press = self._meaning(x, y, int(event.state))
+        self._press.stamps = True  # unless it becomes a drag
 
     def _dragged(self, event: tk.Event[tk.Misc]) -> None:
         self.position = (event.x, event.y)
@@ -243,7 +245,9 @@ class Pointer:
     def _clicked(self, press: _Press, event: tk.Event[tk.Misc]) -> None:
         canvas = self._canvas
         at = canvas.port.to_image(press.x, press.y)
-        if press.kind == "menu":
+        if press.stamps:
+            canvas.events.stamp(*at)
+        elif press.kind == "menu":
             canvas.events.menu(event.x_root, event.y_root, canvas.items.box_at(press.x, press.y))
         elif press.kind == "second":
             self._second_corner(at)

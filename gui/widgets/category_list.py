@@ -73,7 +73,7 @@ class CategoryList(ttk.Frame):
         self.title.pack(side="left")
         self.add_button = button(head, theme, "", self.open_new, kind="Primary", icon="plus-lg", tip="Add a category")
         self.add_button.pack(side="right")
-        self.new = NewCategory(self, theme, self._add, lambda name: events.check(name, None))
+        self.new = NewCategory(self, theme, self._add, lambda name: events.check(name, None), events.palette, self.close_new)
         self._search = tk.StringVar(self)
         self._search_box = entry(self, theme, self._search)
         self._search.trace_add("write", lambda *_: self._filter())
@@ -138,10 +138,11 @@ class NewCategory(ttk.Frame):
         theme: Theme,
         add: Callable[[str, str], object],
         check: Callable[[str], str | None],
+        palette: Sequence[str] = SAFE_COLOURS,
         closed: Callable[[], object] | None = None,
     ) -> None:
         super().__init__(parent, style=theme.style("", theme.surface_of(parent), "TFrame"))
-        self.theme, self._add, self._check = theme, add, check
+        self.theme, self._add, self._check, self._palette = theme, add, check, palette
         self.colour = "#e69f00"
         self.columnconfigure(1, weight=1)
         side = theme.px(24)
@@ -156,9 +157,9 @@ class NewCategory(ttk.Frame):
         self.button = button(self, theme, "", self.accept, kind="Primary", icon="plus-lg", tip="Add this category (Enter)")
         self.button.grid(row=0, column=2, padx=(theme.px(8), 0))
         self.problem = label(self, theme, "", "Danger", wrap_px=230)
-        self.field.bind("<Return>", lambda _event: self.accept())
-        self.field.bind("<KP_Enter>", lambda _event: self.accept())
-        self._closed = closed or getattr(parent, "close_new", None)
+        for sequence in ("<Return>", "<KP_Enter>"):
+            self.field.bind(sequence, self._enter)
+        self._closed = closed
         if self._closed is not None:
             self.field.bind("<Escape>", self._escape)
         self.name.trace_add("write", lambda *_: self._complain(""))
@@ -188,6 +189,11 @@ class NewCategory(ttk.Frame):
         else:
             self.problem.grid_remove()
 
+    def _enter(self, _event: tk.Event[tk.Misc]) -> str:
+        """Never the default button of a dialog around it."""
+        self.accept()
+        return "break"
+
     def _escape(self, _event: tk.Event[tk.Misc]) -> str:
         if self._closed is not None:
             self._closed()
@@ -195,7 +201,7 @@ class NewCategory(ttk.Frame):
 
     def _pick(self) -> None:
         x, y = self.swatch.winfo_rootx(), self.swatch.winfo_rooty() + self.swatch.winfo_height() + 4
-        ColourPicker(self, self.theme, (x, y), self.colour, self.set_colour)
+        ColourPicker(self, self.theme, (x, y), self.colour, self.set_colour, self._palette)
 
 
 class _Rows(RowList):
@@ -268,9 +274,7 @@ class _Rows(RowList):
         elif zone == "menu":
             self.menu_wanted(index, event)
         elif zone == "colour":
-            ColourPicker(
-                self, self.theme, (event.x_root, event.y_root + 8), row.colour, lambda c: self.owner.events.recolour(row.id, c)
-            )
+            self._pick_colour(row, event.x_root, event.y_root + 8)
         else:
             self._dragged = (index, event.y)
             self.owner.events.activate(row.id)
@@ -287,7 +291,7 @@ class _Rows(RowList):
         x, y = event.x_root, event.y_root
         menu.add_command(
             label="Change colour…",
-            command=lambda: ColourPicker(self, self.theme, (x, y), row.colour, lambda c: events.recolour(row.id, c)),
+            command=lambda: self._pick_colour(row, x, y),
         )
         menu.add_command(label="Show boxes" if row.hidden else "Hide boxes", command=lambda: events.hide(row.id, not row.hidden))
         menu.add_separator()
@@ -297,6 +301,10 @@ class _Rows(RowList):
         menu.add_separator()
         menu.add_command(label="Delete…", command=lambda: events.delete(row.id))
         menu.tk_popup(x, y)
+
+    def _pick_colour(self, row: CategoryRow, x: int, y: int) -> None:
+        events = self.owner.events
+        ColourPicker(self, self.theme, (x, y), row.colour, lambda colour: events.recolour(row.id, colour), events.palette)
 
     # --- renaming
 

@@ -10,7 +10,7 @@ from gui.tk.theme import Theme
 
 from .controls import button
 
-# After Okabe and Ito, and darker and lighter companions of them; in the order in which they are given to new categories.
+# What is offered where the caller has no palette of its own.
 SAFE_COLOURS = (
     "#e69f00",
     "#56b4e9",
@@ -80,9 +80,3 @@ class ColourPicker(tk.Toplevel):
         _rgb, colour = colorchooser.askcolor(self._current, parent=parent, title="Colour of the category")
         if colour:
             self._chosen(colour)
-
-
-def next_colour(used: Sequence[str]) -> str:
-    """The first safe colour that is not taken; when all are, the one taken least often."""
-    taken = [colour.lower() for colour in used]
-    return min(SAFE_COLOURS, key=lambda colour: (taken.count(colour), SAFE_COLOURS.index(colour)))

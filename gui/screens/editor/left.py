@@ -14,9 +14,8 @@ from ...tk.commands import Commands
 from ...tk.theme import Theme
 from ...widgets.box_list import BoxEvents, BoxList
 from ...widgets.category_list import CategoryEvents, CategoryList
-from ...widgets.controls import button, combo, entry, icon_label, label, set_enabled
+from ...widgets.controls import SearchField, button, combo, icon_label, label, set_enabled
 from ...widgets.file_list import FileEntry, FileList, Mark
-from ...widgets.tooltip import explain
 
 WIDTH_PX = 316
 MARKS: Mapping[str, Mark] = {
@@ -90,9 +89,9 @@ class LeftColumn(ttk.Frame):
         self.progress = ttk.Progressbar(frame, style="Chrome.Horizontal.TProgressbar", maximum=1000)
         self.progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=theme.px(6))
         self.search = tk.StringVar(self)
-        self.search_field = entry(frame, theme, self.search)
-        self.search_field.grid(row=2, column=0, columnspan=2, sticky="ew")
-        explain(self.search_field, theme, "Type a part of a file name (Ctrl+F)")
+        search = SearchField(frame, theme, self.search, "Filter by name (Ctrl+F)")
+        search.grid(row=2, column=0, columnspan=2, sticky="ew")
+        self.search_field = search.field
         self.state_choice = tk.StringVar(self, "All files")
         self.category_choice = tk.StringVar(self, ANY_CLASS)
         self.order_choice = tk.StringVar(self, ORDERS[0])
