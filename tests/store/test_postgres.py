@@ -88,6 +88,7 @@ def test_a_server_that_goes_and_comes_back(server: Server, tmp_path: Path) -> No
 
 
 def test_no_password_in_any_message(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg", reason="the package psycopg is not installed (pip install 'psycopg[binary]')")
     url = "postgresql://me:se%23cret@127.0.0.1:1/birds"
     with pytest.raises(UserError, match=r"me@127\.0\.0\.1:1/birds does not answer") as told:
         open_store(url, root=tmp_path)
