@@ -1,6 +1,6 @@
 """Darknet's and YOLO's folders: a text file a picture, and the class names in order in one file of their own.
 
-The names are looked for in the folder and above: a .data file, a data.yaml, classes.txt, a .names file. A classes.txt or an
+The names are looked for in the folder and in the one above (two above a `labels` folder): a .data file, a data.yaml, classes.txt, a .names file. A classes.txt or an
 image list is never taken for a label file.
 """
 
@@ -45,8 +45,8 @@ def recognise(path: Path) -> bool:
 
 
 def names_file(folder: Path) -> Path | None:
-    """Where the class names of a folder are; the nearest folder first, up to two above a `labels` folder."""
-    above = [folder.parent, folder.parent.parent] if "labels" in (folder.name, folder.parent.name) else []
+    """Where the class names of a folder are; the nearest folder first."""
+    above = [folder.parent, *([folder.parent.parent] if "labels" in (folder.name, folder.parent.name) else [])]
     for place in (folder, *above, folder / "labels"):
         for pattern in ("*.data", "data.yaml", "data.yml", "dataset.yaml", "classes.txt", "*.names"):
             found = sorted(place.glob(pattern))

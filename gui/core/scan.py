@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image as PilImage
 
 from darknet_bridge.errors import DarknetError, DiskError, FormatError, reason, shown
 from darknet_bridge.formats.text import open_regular
-from darknet_bridge.images import MAX_PIXELS
+from darknet_bridge.images import MAX_PIXELS, read_image
 from darknet_bridge.picture_info import PictureInfo, opened, read_info
 
 from .records import NewImage
@@ -31,6 +32,8 @@ LABEL_SUFFIXES = (".txt", ".xml", ".json", ".names", ".data", ".yaml", ".yml", "
 MAX_FILE_BYTES = 1 << 30
 _IN_MEMORY_BYTES = 32 << 20  # a larger file is hashed in pieces
 _HASH_SIDE = 8
+_PNG_END = b"IEND\xaeB`\x82"
+_TAIL_BYTES = 1 << 16
 
 _TRANSPOSE = {
     2: PilImage.Transpose.FLIP_LEFT_RIGHT,
@@ -197,18 +200,31 @@ def _examined(file: BinaryIO, sha256: str, size: int, path: Path, name: str, max
     text = os.fspath(path)
     file.seek(0)
     info = read_info(file, text, max_pixels)
-    file.seek(0)
-    dhash = _hash_of_content(file, text, info)
+    dhash = _hash_of_content(file, text, info, max_pixels)
     return NewImage(path, name, info.width, info.height, size, sha256, dhash, info.orientation, info.format)
 
 
-def _hash_of_content(file: BinaryIO, name: str, info: PictureInfo) -> int:
-    """Decodes all of the file, a JPEG at an eighth of its size: a cut-off picture is found here and not while training."""
-    with opened(file, name, info.format) as picture:
-        try:
+def _hash_of_content(file: BinaryIO, name: str, info: PictureInfo, max_pixels: int) -> int:
+    """Decodes all of the file, a JPEG at an eighth of its size: a cut-off picture is found here and not while training.
+
+    Where Pillow sees damage, the decoder of the trainer has the last word, so that both take the same files.
+    """
+    if info.format == "png" and not _has_end(file):
+        raise FormatError("the picture is cut off", name)
+    try:
+        file.seek(0)
+        with warnings.catch_warnings(), opened(file, name, info.format) as picture:
+            warnings.simplefilter("ignore")
             if info.format == "jpeg":
                 picture.draft("L", (64, 64))
             picture.load()
             return difference_hash(upright(eight_bits(picture), info.orientation))
-        except Exception as error:  # whatever a damaged file makes a decoder raise
-            raise FormatError("the picture is damaged or cut off", name) from error
+    except Exception:  # whatever a damaged file makes a decoder raise
+        return difference_hash(PilImage.fromarray(np.ascontiguousarray(read_image(name, max_pixels)[..., ::-1])))
+
+
+def _has_end(file: BinaryIO) -> bool:
+    """Whether a PNG has its last chunk; some programs append something to it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _TAIL_BYTES))
+    return _PNG_END in file.read(_TAIL_BYTES)

@@ -11,10 +11,12 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as PilImage
 
 from darknet_bridge.errors import DarknetError
 from darknet_bridge.formats.text import open_regular
+from darknet_bridge.images import read_image
 from darknet_bridge.picture_info import opened
 
 from .records import Image
@@ -104,4 +106,14 @@ def render(image: Image, side_px: int) -> PilImage.Image | None:
             small.thumbnail((side_px, side_px), PilImage.Resampling.BILINEAR, reducing_gap=2.0)
             return upright(small, image.orientation).convert("RGB")
     except (DarknetError, OSError, ValueError, SyntaxError, EOFError, MemoryError):
+        return _render_slowly(name, side_px)
+
+
+def _render_slowly(name: str, side_px: int) -> PilImage.Image | None:
+    """With the decoder of the trainer, for the few pictures that Pillow does not take."""
+    try:
+        picture = PilImage.fromarray(np.ascontiguousarray(read_image(name)[..., ::-1]))
+    except (DarknetError, MemoryError):
         return None
+    picture.thumbnail((side_px, side_px), PilImage.Resampling.BILINEAR, reducing_gap=2.0)
+    return picture

@@ -34,6 +34,8 @@ from gui.core.workspace import Workspace
 
 from .pictures import save, video
 
+BCCD = Path(__file__).resolve().parents[3] / "shared" / "data" / "bccd"
+
 
 def quiet(done: int, total: int, text: str = "") -> None:
     pass
@@ -345,3 +347,21 @@ def test_category_names_survive_rename_delete_and_reorder(workspace: Workspace, 
     images = {image.file: image for image in read_labelled(done.folder, "yolo", index_of_folder(tmp_path / "in")).images}
     assert [box.name for box in images["0.jpg"].boxes] == ["first"]
     assert images["1.jpg"].boxes == () and [box.name for box in images["2.jpg"].boxes] == ["c"]
+
+
+@pytest.mark.skipif(not BCCD.is_dir(), reason="the real photographs are not beside this checkout")
+def test_real_photographs_with_their_labels(workspace: Workspace) -> None:
+    before = hashes(BCCD)
+    report = import_pictures(workspace, ImportRequest("Cells"), survey([BCCD / "obj"]), quiet)
+    assert report.added == 364
+    counts = []
+    for source in (BCCD / "voc", BCCD / "obj"):
+        group = workspace.store.groups.create(report.dataset_id, source.name)
+        plan = plan_labels(workspace, report.dataset_id, group.id, source)
+        assert plan.unmatched == () and len(plan.boxes) == 364 and plan.unlabelled == 0
+        apply_labels(workspace, group.id, plan, standard_mapping(plan), replace=False)
+        summary = workspace.store.groups.summary(group.id)
+        assert summary.submitted == 364
+        counts.append(summary.boxes)
+    assert counts[1] == 4886 and abs(counts[0] - counts[1]) <= 20
+    assert hashes(BCCD) == before

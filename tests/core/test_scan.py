@@ -114,3 +114,19 @@ def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "eight.png"), grey)
     cv2.imwrite(str(tmp_path / "sixteen.png"), grey.astype(np.uint16) * 257)
     assert examine(tmp_path / "eight.png", "").dhash == examine(tmp_path / "sixteen.png", "").dhash
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp", "tif"])
+def test_what_is_cut_off_is_refused_as_the_trainer_does(tmp_path: Path, suffix: str) -> None:
+    whole = save(tmp_path / f"whole.{suffix}", 2, 200, 150).read_bytes()
+    path = tmp_path / f"cut.{suffix}"
+    for left in (len(whole) - 1, len(whole) - 2, len(whole) - 20, len(whole) // 2, 200):
+        path.write_bytes(whole[:left])
+        answers = []
+        for call in (lambda: examine(path, path.name), lambda: read_image(path)):
+            try:
+                call()
+                answers.append(True)
+            except DarknetError:
+                answers.append(False)
+        assert answers[0] == answers[1], (left, answers)

@@ -131,8 +131,11 @@ class Imports:
                 self._nothing(found)
                 return
             text = f"{plural(len(found.files), 'image')}, {megabytes(found.bytes)}"
-            if found.skipped:
-                text += f". {plural(len(found.skipped), 'other file')} will be left out"
+            labels = sum(entry.path.suffix.lower() in LABEL_SUFFIXES for entry in found.skipped)
+            if len(found.skipped) > labels:
+                text += f". {plural(len(found.skipped) - labels, 'other file')} will be left out"
+            if labels:
+                text += f". {plural(labels, 'text or label file')} can be read afterwards"
             folder = paths[0] if paths[0].is_dir() else paths[0].parent
 
             def run(request: ImportRequest, progress: Progress) -> ImportReport:
