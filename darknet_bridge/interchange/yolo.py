@@ -1,7 +1,7 @@
 """Darknet's and YOLO's folders: a text file a picture, and the class names in order in one file of their own.
 
-The names are looked for in the folder and in the one above (two above a `labels` folder): a .data file, a data.yaml, classes.txt, a .names file. A classes.txt or an
-image list is never taken for a label file.
+The names are looked for in the folder and in the one above (two above a `labels` folder): a .data file, a data.yaml,
+classes.txt, a .names file. A classes.txt or an image list is never taken for a label file.
 """
 
 from __future__ import annotations
