@@ -18,6 +18,7 @@ from darknet_bridge.errors import CancelledError, DarknetError
 
 from .core.changes import EVERYTHING
 from .core.errors import UserError
+from .core.import_images import remove_leftovers
 from .core.ingest import Live
 from .core.records import Run, RunState
 from .core.training import Queue
@@ -89,7 +90,7 @@ class App:
         self._unsubscribe = workspace.changes.subscribe(self._changed)
         self.training = None if workspace.read_only else Queue(workspace, self._heard)
         self._build()
-        self.root.title(f"{TITLE} – {workspace.folder.name}" + (" (read only)" if workspace.read_only else ""))
+        self.root.title(f"{TITLE} – {_name_of(workspace)}" + (" (read only)" if workspace.read_only else ""))
         self._size(settings["window"])
         self.root.protocol("WM_DELETE_WINDOW", self.ask_close)
         self.pump.start()
@@ -118,7 +119,7 @@ class App:
         )
         self.column = ExperimentColumn(self.shell.sidebar, self.context)
         self.column.pack(fill="both", expand=True)
-        self.frame = ExperimentFrame(self.shell.page, self.context)
+        self.frame = ExperimentFrame(self.shell.page, self.context, self.column.open_menu)
         self.router.add_host("page", self.shell.page)
         self.router.add_host("window", self.shell.window)
         self.router.add_host("step", self.frame)
@@ -310,6 +311,7 @@ class App:
         self.root.deiconify()
         if self.training is not None:
             self.training.start()
+            self.tasks.background(lambda _progress: remove_leftovers(self.workspace))
         for text in [*self.workspace.notices, self.workspace.read_only_reason]:
             if text:
                 self.toasts.show(text, "warning")
@@ -393,6 +395,12 @@ class App:
         for timer in self._timers:
             self.root.after_cancel(timer)
         self._timers.clear()
+
+
+def _name_of(workspace: Workspace) -> str:
+    """The library's folder, or the server without a password."""
+    where = workspace.store.where
+    return where if "://" in where else workspace.folder.name
 
 
 def _is_size(text: str) -> bool:

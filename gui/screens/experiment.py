@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import Any
 
 from ..core.records import AnnotationGroup, Experiment, RunState
 from ..tk.shell import Slot
-from ..widgets.controls import label
+from ..widgets.controls import button, label
 from ..widgets.stepper import Stepper
 from .base import STEPS, Context, StepScreen
 
@@ -19,7 +19,8 @@ _NARROW_PX = 860
 class ExperimentFrame(ttk.Frame):
     """Packed into the page when a step is shown. Stores which step was open last."""
 
-    def __init__(self, page: Slot, context: Context) -> None:
+    def __init__(self, page: Slot, context: Context, menu: Callable[[int, int, int], object]) -> None:
+        """menu(experiment_id, x_root, y_root): the experiment's menu, which is that of its card."""
         super().__init__(page.slot)
         self._page = page
         self.context = context
@@ -35,9 +36,20 @@ class ExperimentFrame(ttk.Frame):
         self._kind.grid(row=0, column=0, sticky="w")
         self._name = label(head, theme, "", "Heading")
         self._name.grid(row=1, column=0, sticky="w")
-        head.columnconfigure(0, weight=1)
+        head.columnconfigure(1, weight=1)
+        more = button(
+            head,
+            theme,
+            "",
+            lambda: self._open_menu(more),
+            kind="Icon",
+            icon="three-dots",
+            tip="Rename, duplicate, archive, delete",
+        )
+        more.grid(row=1, column=1, sticky="w", padx=theme.px(6))
+        self._menu = menu
         self.stepper = Stepper(head, theme, STEPS, self._choose)
-        self.stepper.grid(row=0, column=1, rowspan=2, sticky="e")
+        self.stepper.grid(row=0, column=2, rowspan=2, sticky="e")
         self.bind("<Configure>", lambda event: self.stepper.set_compact(event.width < theme.px(_NARROW_PX)))
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=1, column=0, sticky="ew")
         self.slot: tk.Misc = ttk.Frame(self)
@@ -91,6 +103,9 @@ class ExperimentFrame(ttk.Frame):
             watched = ("experiments", "datasets", "groups", "runs", "annotations:", "group:", "run:")
             if any(topic.startswith(watched) for topic in topics):
                 self.refresh()
+
+    def _open_menu(self, under: ttk.Button) -> None:
+        self._menu(self.experiment_id, under.winfo_rootx(), under.winfo_rooty() + under.winfo_height())
 
     def _choose(self, step: str) -> None:
         self.context.router.show(step, experiment_id=self.experiment_id)

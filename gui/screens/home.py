@@ -56,7 +56,7 @@ class ExperimentColumn(ttk.Frame):
         field.pack(fill="x", padx=pad, pady=(theme.px(10), theme.px(8)))
         self.search = field.field
         self.query.trace_add("write", lambda *_args: self._show())
-        self.list = GroupedList(self, theme, self._open, self._menu)
+        self.list = GroupedList(self, theme, self._open, self.open_menu)
         foot = ttk.Frame(self, style="Chrome.TFrame")
         foot.pack(side="bottom", fill="x", padx=theme.px(10), pady=(theme.px(6), theme.px(10)))
         self.archive_button = button(foot, theme, "Archive", self._toggle_archive, kind="Nav", icon="archive")
@@ -132,7 +132,7 @@ class ExperimentColumn(ttk.Frame):
         if found is not None:
             open_experiment(self.context, found)
 
-    def _menu(self, experiment_id: int, x: int, y: int) -> None:
+    def open_menu(self, experiment_id: int, x: int, y: int) -> None:
         found = next((each for each in self._all if each.id == experiment_id), None)
         if found is None:
             return

@@ -253,15 +253,15 @@ class ProgressDialog:
 
 def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dialog:
     """The sheet of keys, made from the commands that can be reached now."""
-    dialog = Dialog(parent, theme, "Keys", width=620)
     groups: dict[str, list[Command]] = {}
     for command in commands:
-        if command.keys:
+        if command.keys_shown:
             groups.setdefault(command.group, []).append(command)
-    columns = [ttk.Frame(dialog.body, style="Card.TFrame") for _ in range(2)]
+    dialog = Dialog(parent, theme, "Keys", width=680 if len(groups) > 1 else 420)
+    columns = [ttk.Frame(dialog.body, style="Card.TFrame") for _ in range(min(2, max(1, len(groups))))]
     for column in columns:
         column.pack(side="left", fill="both", expand=True, anchor="n", padx=(0, theme.px(16)))
-    heights = [0, 0]
+    heights = [0] * len(columns)
     for name, members in groups.items():
         side = heights.index(min(heights))
         heights[side] += len(members) + 2
@@ -270,7 +270,7 @@ def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dia
             row = ttk.Frame(columns[side], style="Card.TFrame")
             row.pack(fill="x", pady=theme.px(2))
             label(row, theme, command.label).pack(side="left")
-            for key in reversed(command.keys):
+            for key in reversed(command.keys_shown):
                 label(row, theme, key, "Badge").pack(side="right", padx=(theme.px(4), 0))
     dialog.add_button("Close", None, "Primary", default=True)
     dialog.show()

@@ -1,0 +1,121 @@
+"""Pictures of every screen, dark, light and at double size, for docs/screenshots and for looking at.
+
+    xvfb-run -s "-screen 0 2880x1800x24" .venv/bin/python tools/screenshots.py docs/screenshots [--only home,settings]
+
+Makes a library of its own with the sample set in a temporary folder. The X server must have 2880x1800 pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from PIL import Image, ImageGrab
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gui.app import App
+from gui.core import experiments
+from gui.core.records import Experiment, NewRun, RunState
+from gui.core.sample_set import SAMPLE_NAME, add_sample_set
+from gui.core.workspace import Workspace
+
+SIZE = (1440, 900)
+LOOKS = (("dark", 1.0), ("light", 1.0), ("dark", 2.0))
+SETTLE_S = 2.5
+PICTURES = 60
+
+
+def with_run(workspace: Workspace, name: str, state: RunState, done: int, reason: str = "") -> None:
+    made = experiments.create(workspace, name)
+    runs = workspace.store.runs
+    run = runs.add(NewRun(made.id, "yolov4", 5000), workspace.run_folder)
+    runs.set_started(run.id)
+    runs.set_progress(run.id, done, 60.0)
+    runs.set_state(run.id, state, reason)
+
+
+def fill(workspace: Workspace) -> Experiment:
+    """Experiments in every state. Returns the last, which has the sample set and its labels."""
+    with_run(workspace, "Street animals", RunState.FINISHED, 5000)
+    with_run(workspace, "Ranch drone", RunState.STOPPED, 1900)
+    with_run(workspace, "Walkers", RunState.FAILED, 37, "The disk is full.")
+    with_run(workspace, "Safari", RunState.PAUSED, 3132)
+    report = add_sample_set(workspace, SAMPLE_NAME, lambda _done, _total, _text="": None, PICTURES)
+    group = workspace.store.groups.list(report.dataset_id)[0]
+    experiments.create(workspace, "Bird classifier")
+    made = experiments.create(workspace, "Forest floor")
+    workspace.store.experiments.set_dataset(made.id, report.dataset_id, group.id)
+    return workspace.store.experiments.get(made.id)
+
+
+def views(app: App, experiment: Experiment) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Names of pictures, and how to get there."""
+    show, knows = app.router.show, app.router.knows
+    yield "home", lambda: show("home")
+    yield "create", lambda: show("home", view="create")
+    for step in ("dataset", "annotation", "setup", "training", "review"):
+        if knows(step):
+            yield step, partial(show, step, experiment_id=experiment.id)
+    if knows("editor"):
+        yield "editor", lambda: show("editor", experiment_id=experiment.id, group_id=experiment.group_id)
+    yield "settings", lambda: show("settings")
+    yield "keys", lambda: app.commands.run("keys")
+
+
+def settle(app: App) -> None:
+    end = time.monotonic() + SETTLE_S
+    while time.monotonic() < end:
+        app.root.update()
+        time.sleep(0.01)
+
+
+def picture(app: App, scale: float) -> Image.Image:
+    left, top = app.root.winfo_rootx(), app.root.winfo_rooty()
+    box = (left, top, left + round(SIZE[0] * scale), top + round(SIZE[1] * scale))
+    return ImageGrab.grab(bbox=box, xdisplay=os.environ["DISPLAY"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="", help="names of screens, with commas")
+    options = parser.parse_args()
+    wanted = set(filter(None, options.only.split(",")))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "my library"
+        workspace = Workspace.open(folder)
+        experiment = fill(workspace)
+        workspace.settings.set("theme", "dark")
+        app = App(workspace)
+        app.start()
+        app.root.minsize(1, 1)
+        app.root.focus_force()  # without a window manager nobody else gives it the keyboard
+        for mode, scale in LOOKS:
+            app.set_theme(mode)
+            app.set_scale(scale)
+            app.root.geometry(f"{round(SIZE[0] * scale)}x{round(SIZE[1] * scale)}+0+0")
+            for name, go in views(app, experiment):
+                if wanted and name not in wanted:
+                    continue
+                go()
+                settle(app)
+                target = options.folder / f"{name}-{mode}{'-2x' if scale == 2 else ''}.png"
+                picture(app, scale).save(target, optimize=True)
+                print(target)
+            settle(app)
+            (app.root.focus_get() or app.root).event_generate("<Escape>")
+            app.router.show("home")
+        app.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
