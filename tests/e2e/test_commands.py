@@ -19,7 +19,7 @@ from darknet_bridge.program import find_program
 from darknet_bridge.samples import render_samples
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("--model", "yolov3-tiny", "--size", "32", "--batch", "1")
+STEPS = ("--model", "yolov3-tiny", "--size", "64", "--batch", "1")
 
 
 def run(library: Path, *arguments: object, status: int = 0, seconds: float = 120) -> subprocess.CompletedProcess[str]:
@@ -62,7 +62,7 @@ def test_from_pictures_to_a_model_that_opencv_reads(tmp_path: Path, pictures: Pa
     exported = answer(library, "export", "First", model)
     assert {"net.cfg", "net.weights", "obj.names"} <= set(exported["files"])
     net = cv2.dnn.readNetFromDarknet(str(model / "net.cfg"), str(model / "net.weights"))
-    net.setInput(cv2.dnn.blobFromImage(cv2.imread(str(next(pictures.rglob("*.jpg")))), 1 / 255, (32, 32), swapRB=True))
+    net.setInput(cv2.dnn.blobFromImage(cv2.imread(str(next(pictures.rglob("*.jpg")))), 1 / 255, (64, 64), swapRB=True))
     assert len(net.forward(net.getUnconnectedOutLayersNames())) == 2
     assert answer(library, "check") == {"problems": [], "missing": []}
     assert digest(pictures) == before
