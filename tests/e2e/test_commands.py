@@ -19,7 +19,7 @@ from darknet_bridge.program import find_program
 from darknet_bridge.samples import render_samples
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("--model", "yolov3-tiny", "--size", "64", "--batch", "1")
+STEPS = ("--model", "yolov3-tiny", "--size", "64", "--batch", "2")
 
 
 def run(library: Path, *arguments: object, status: int = 0, seconds: float = 120) -> subprocess.CompletedProcess[str]:
