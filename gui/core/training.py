@@ -174,7 +174,6 @@ class Queue:
     def _flush(self, ingest: Ingest) -> None:
         self._workspace.run_store(lambda: ingest.flush(self._workspace))
         self._publish(ingest.run)
-        self._workspace.event("trainer_step", run=ingest.run.id, step=ingest.live.step)
 
     def _end(self, run: Run, ending: Ending) -> None:
         def write() -> None:

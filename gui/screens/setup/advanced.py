@@ -1,0 +1,147 @@
+"""Advanced options, folded away: network size, images a step, rate, augmentation, held-out share, anchors."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from dataclasses import replace
+from tkinter import ttk
+from typing import TYPE_CHECKING
+
+from darknet_bridge import recipes
+
+from ...core.anchor_fit import AnchorFit, fit_anchors
+from ...core.errors import UserError
+from ...core.prepare_run import TrainingData
+from ...core.setup import Setup, checked, parse_size, parse_whole, side_of
+from ...widgets.controls import button, check, combo, entry, label, set_enabled
+
+if TYPE_CHECKING:
+    from .screen import SetupScreen
+
+_SIZES = ["224", "256", "320", "352", "416", "512", "608"]
+_AUTOMATIC = "automatic"
+
+
+class Advanced(ttk.Frame):
+    """changed(setup) is called with every change that makes sense; what does not is said below the fields."""
+
+    def __init__(self, parent: tk.Misc, screen: SetupScreen, changed: Callable[[Setup], object]) -> None:
+        super().__init__(parent, style="Card.TFrame")
+        self._screen, self._changed, theme = screen, changed, screen.theme
+        self.theme = theme
+        self._setup, self._data, self._quiet = Setup(), None, True  # type: tuple[Setup, TrainingData | None, bool]
+        self.toggle = button(self, theme, "Advanced options", self._toggle, "Ghost", "chevron-right")
+        self.toggle.pack(anchor="w")
+        self.fields = ttk.Frame(self, style="Card.TFrame")
+        self.side, self.batch, self.parts, self.rate, self.held = (tk.StringVar(self) for _ in range(5))
+        self.flip, self.mosaic, self.random = (tk.BooleanVar(self) for _ in range(3))
+        self._build()
+
+    def _build(self) -> None:
+        theme, px = self.theme, self.theme.px
+        self.fields.columnconfigure((1, 3), weight=1, uniform="field")
+        made: list[tuple[str, tk.Widget]] = [
+            ("Network size (pixels)", combo(self.fields, theme, self.side, _SIZES, width=12)),
+            ("Images a step", entry(self.fields, theme, self.batch, width=14)),
+            ("Parts a step is computed in", entry(self.fields, theme, self.parts, width=14)),
+            ("Learning rate", entry(self.fields, theme, self.rate, width=14)),
+            ("Held-out images (%)", entry(self.fields, theme, self.held, width=14)),
+        ]
+        for index, (text, widget) in enumerate(made):
+            row, column = divmod(index, 2)
+            label(self.fields, theme, text, "Muted").grid(row=row, column=2 * column, sticky="w", pady=px(4), padx=(0, px(10)))
+            widget.grid(row=row, column=2 * column + 1, sticky="ew", pady=px(4), padx=(0, px(20)))
+        switches = ttk.Frame(self.fields, style="Card.TFrame")
+        switches.grid(row=3, column=0, columnspan=4, sticky="w", pady=px(6))
+        check(switches, theme, "Mirror images (not for left and right)", self.flip, self._read).pack(anchor="w", pady=px(2))
+        check(switches, theme, "Mosaic of four images", self.mosaic, self._read).pack(anchor="w", pady=px(2))
+        check(switches, theme, "Many input sizes", self.random, self._read).pack(anchor="w", pady=px(2))
+        row_frame = ttk.Frame(self.fields, style="Card.TFrame")
+        row_frame.grid(row=4, column=0, columnspan=4, sticky="w")
+        self.fit_button = button(row_frame, theme, "Fit anchors to the boxes", self._fit)
+        self.fit_button.pack(side="left")
+        self.own_button = button(row_frame, theme, "Use the model's own", self._own_anchors, "Ghost")
+        self.own_button.pack(side="left", padx=px(8))
+        self.anchor_note = label(self.fields, theme, "", "Small", wrap_px=560)
+        self.anchor_note.grid(row=5, column=0, columnspan=4, sticky="w", pady=px(4))
+        self.problem = label(self.fields, theme, "", "Danger", wrap_px=560)
+        self.problem.grid(row=6, column=0, columnspan=4, sticky="w")
+        for variable in (self.side, self.batch, self.parts, self.rate, self.held):
+            variable.trace_add("write", lambda *_args: self._read())
+
+    def show(self, setup: Setup, data: TrainingData | None) -> None:
+        self._setup, self._data, self._quiet = setup, data, True
+        recipe = recipes.get_recipe(setup.model)
+        self.side.set(str(side_of(setup)))
+        self.batch.set(str(setup.batch or recipe.batch))
+        self.parts.set(str(setup.subdivisions or _AUTOMATIC))
+        self.rate.set(f"{setup.learning_rate or recipe.learning_rate:g}")
+        self.held.set(str(setup.valid_percent))
+        self.flip.set(setup.flip)
+        self.mosaic.set(recipe.mosaic if setup.mosaic is None else setup.mosaic)
+        self.random.set(setup.random is not False)
+        own = (
+            "The anchors are fitted to your boxes."
+            if setup.anchors
+            else "The model's own anchors are used, which suits most data."
+        )
+        self.anchor_note.configure(text=own)
+        set_enabled(self.fit_button, self.theme, None if data else "Submit at least one image first.")
+        set_enabled(self.own_button, self.theme, None if setup.anchors else "They are used already.")
+        self.problem.configure(text="")
+        self._quiet = False
+
+    def _toggle(self) -> None:
+        if self.fields.winfo_manager():
+            self.fields.pack_forget()
+        else:
+            self.fields.pack(fill="x", pady=(self.theme.px(8), 0))
+
+    def _read(self) -> None:
+        if self._quiet:
+            return
+        try:
+            setup = self._parsed()
+        except UserError as error:
+            self.problem.configure(text=str(error))
+            return
+        self.problem.configure(text="")
+        self._setup = setup
+        self._changed(setup)
+
+    def _parsed(self) -> Setup:
+        parts = self.parts.get().strip()
+        try:
+            rate = float(self.rate.get())
+        except ValueError as error:
+            raise UserError(f"Learning rate: “{self.rate.get()[:20]}” is no number; 0.001 is usual.") from error
+        recipe = recipes.get_recipe(self._setup.model)
+        batch = parse_whole(self.batch.get(), "Images a step", 2, 1024)
+        return checked(
+            replace(
+                self._screen.setup,
+                size=parse_size(self.side.get()),
+                batch=None if batch == recipe.batch else batch,
+                subdivisions=None if parts == _AUTOMATIC else parse_whole(parts, "Parts", 1, batch),
+                learning_rate=None if rate == recipe.learning_rate else rate,
+                valid_percent=parse_whole(self.held.get(), "Held-out images", 0, 50),
+                flip=self.flip.get(),
+                mosaic=None if self.mosaic.get() == recipe.mosaic else self.mosaic.get(),
+                random=None if self.random.get() else False,
+            )
+        )
+
+    def _fit(self) -> None:
+        data, setup = self._data, self._screen.setup
+        if data is not None:
+            self._screen.background(lambda progress: fit_anchors(data, setup, progress), self._fitted)
+
+    def _fitted(self, fit: AnchorFit) -> None:
+        self._changed(replace(self._screen.setup, anchors=fit.anchors))
+        self.anchor_note.configure(text=fit.text)
+        set_enabled(self.own_button, self.theme, None)
+
+    def _own_anchors(self) -> None:
+        self._changed(replace(self._screen.setup, anchors=None))
+        self.show(self._screen.setup, self._data)

@@ -1,0 +1,430 @@
+"""The screen: model cards, start weights, check and advanced options in the middle; steps and estimate on the right.
+
+Every choice is stored at once. What runs in the background (estimate, check) is given up when a choice changes.
+"""
+
+from __future__ import annotations
+
+import tkinter as tk
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tkinter import ttk
+from typing import Any, ClassVar
+
+from darknet_bridge.devices import list_devices
+from darknet_bridge.errors import DarknetError
+
+from ...core import estimate as estimates
+from ...core import preflight
+from ...core.errors import UserError
+from ...core.prepare_run import TrainingData, gather, prepare_run
+from ...core.records import Experiment, Run, RunState
+from ...core.review import duration
+from ...core.setup import (
+    MODELS,
+    SCRATCH_WARNING,
+    Setup,
+    Start,
+    default_setup,
+    default_steps,
+    parse_steps,
+    recommended,
+    start_problem,
+    steps_hint,
+    steps_of,
+    thorough_steps,
+)
+from ...tk.commands import Command
+from ...tk.tasks import Task
+from ...widgets.controls import button, card, entry, label, note, radio
+from ...widgets.dialogs import ProgressDialog, ask_files
+from ...widgets.scrolled import ScrolledFrame
+from ..base import Context, StepScreen
+from .advanced import Advanced
+from .findings import FindingList
+
+_DEBOUNCE_MS = 700
+_STEP = 500
+_TIPS = (
+    "The more steps you train for, the better the model becomes at finding objects, until it knows the images by heart.",
+    "You can stop before the end when you like the results, and continue afterwards.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    experiment: Experiment
+    setup: Setup
+    data: TrainingData | None
+    problem: str
+    runs: tuple[Run, ...]
+    why_model: str
+    busy: bool
+
+
+class SetupScreen(StepScreen):
+    id: ClassVar[str] = "setup"
+    title: ClassVar[str] = "Setup"
+    next_label: ClassVar[str] = "Start Training"
+
+    def __init__(self, parent: tk.Misc, context: Context) -> None:
+        self.setup = Setup()
+        self._loaded: _Loaded | None = None
+        self._material: preflight.Material | None = None
+        self._timer: str | None = None
+        self._measuring: Task[Any] | None = None
+        self._starting = False
+        self._steps_problem: str | None = None
+        self._estimate: estimates.Estimate | None = None
+        super().__init__(parent, context)
+        self.steps_text = tk.StringVar(self)
+        self.model = tk.StringVar(self)
+        self.start = tk.StringVar(self)
+        self._quiet = False
+        self._build()
+        self._build_panel()
+        self.steps_text.trace_add("write", lambda *_args: self._steps_typed())
+        context.commands.register(
+            self, [Command("setup.start", "Start Training", self.go_next, ("Ctrl+Enter",), self.next_reason, "Setup")]
+        )
+
+    # ---- building ----------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        theme, px = self.theme, self.theme.px
+        scrolled = ScrolledFrame(self.body, theme)
+        scrolled.pack(fill="both", expand=True)
+        page = scrolled.body
+        page.columnconfigure(0, weight=1)
+        label(page, theme, "Training Options", "Title").pack(anchor="w", padx=px(24), pady=(px(22), 0))
+        label(page, theme, "Choose a model and what it starts from.", "Muted").pack(anchor="w", padx=px(24), pady=(px(4), px(14)))
+        cards = ttk.Frame(page)
+        cards.pack(fill="x", padx=px(24))
+        for column, model in enumerate(MODELS):
+            cards.columnconfigure(column, weight=1, uniform="card")
+            outer, inner = card(cards, theme)
+            outer.grid(row=0, column=column, sticky="nsew", padx=(0 if column == 0 else px(6), px(6) if column == 0 else 0))
+            radio(inner, theme, model.title, self.model, model.recipe, self._model_chosen).pack(anchor="w")
+            label(inner, theme, model.text, "Small", wrap_px=300).pack(anchor="w", pady=(px(6), 0))
+        self.why_model = label(page, theme, "", "Small", wrap_px=640)
+        self.why_model.pack(anchor="w", padx=px(24), pady=(px(8), 0))
+        self._build_start(page)
+        outer, inner = card(page, theme)
+        outer.pack(fill="x", padx=px(24), pady=(px(16), 0))
+        self.findings = FindingList(inner, theme, self._fix)
+        self.findings.pack(fill="x")
+        outer, inner = card(page, theme)
+        outer.pack(fill="x", padx=px(24), pady=px(16))
+        self.advanced = Advanced(inner, self, self._changed)
+        self.advanced.pack(fill="x")
+
+    def _build_start(self, page: tk.Misc) -> None:
+        theme, px = self.theme, self.theme.px
+        outer, inner = card(page, theme)
+        outer.pack(fill="x", padx=px(24), pady=(px(16), 0))
+        label(inner, theme, "START FROM", "Tiny").pack(anchor="w", pady=(0, px(8)))
+        row = ttk.Frame(inner, style="Card.TFrame")
+        row.pack(fill="x")
+        radio(row, theme, "Pretrained weights", self.start, Start.PRETRAINED.value, self._start_chosen).pack(side="left")
+        button(row, theme, "Choose file…", self._choose_file, icon="folder2-open").pack(side="right")
+        self.file_label = label(row, theme, "", "Small")
+        self.file_label.pack(side="right", padx=px(10))
+        row = ttk.Frame(inner, style="Card.TFrame")
+        row.pack(fill="x", pady=px(6))
+        radio(row, theme, "A previous training", self.start, Start.RUN.value, self._start_chosen).pack(side="left")
+        self.run_choice = ttk.Combobox(
+            row, state="readonly", width=44, style=theme.style("", theme.surface_of(row), "TCombobox"), font="StudioBody"
+        )
+        self.run_choice.pack(side="right")
+        self.run_choice.bind("<<ComboboxSelected>>", lambda _event: self._run_chosen())
+        radio(inner, theme, "Scratch", self.start, Start.SCRATCH.value, self._start_chosen).pack(anchor="w")
+        self.scratch_note = note(inner, theme, SCRATCH_WARNING, "WarningNote", 640)
+
+    def _build_panel(self) -> None:
+        theme, px = self.theme, self.theme.px
+        extra = self.panel.extra
+        label(extra, theme, "TRAINING STEPS", "Tiny").pack(anchor="w", pady=(px(16), px(8)))
+        row = ttk.Frame(extra, style="Chrome.TFrame")
+        row.pack(fill="x")
+        button(row, theme, "", lambda: self._nudge(-_STEP), "Icon", "dash-lg", "Fewer steps").pack(side="left")
+        self.steps_entry = entry(row, theme, self.steps_text, width=10, justify="center")
+        self.steps_entry.pack(side="left", fill="x", expand=True, padx=px(6))
+        button(row, theme, "", lambda: self._nudge(_STEP), "Icon", "plus-lg", "More steps").pack(side="left")
+        row = ttk.Frame(extra, style="Chrome.TFrame")
+        row.pack(fill="x", pady=(px(6), 0))
+        button(row, theme, "Recommended", lambda: self._rule(False), "Ghost").pack(side="left")
+        button(row, theme, "Thorough", lambda: self._rule(True), "Ghost").pack(side="left")
+        self.steps_note = label(extra, theme, "", "Small", wrap_px=250)
+        self.steps_note.pack(anchor="w", pady=(px(4), 0))
+        label(extra, theme, "ESTIMATED ON THIS COMPUTER", "Tiny").pack(anchor="w", pady=(px(18), px(4)))
+        self.time_label = label(extra, theme, "", "Strong", wrap_px=250)
+        self.time_label.pack(anchor="w")
+        self.cost_label = label(extra, theme, "", "Small", wrap_px=250)
+        self.cost_label.pack(anchor="w", pady=(px(4), 0))
+        self.set_tips(_TIPS)
+
+    # ---- showing -----------------------------------------------------------------------------------------------------
+
+    def load(self, **params: Any) -> None:
+        super().load(**params)
+        self._loaded = self._estimate = self._material = None
+        self._starting = False
+        self._read()
+
+    def on_changes(self, topics: frozenset[str]) -> None:
+        if not self._starting and any(topic.startswith(("annotations:", "categories:", "datasets", "runs")) for topic in topics):
+            self._read()
+
+    def _read(self) -> None:
+        wanted, store = self.experiment_id, self.workspace.store
+
+        def work() -> _Loaded:
+            experiment = store.experiments.get(wanted)
+            try:
+                devices = list_devices()
+            except DarknetError:
+                devices = []
+            setup = Setup.from_json(experiment.setup, default_setup(devices))
+            if not experiment.setup:
+                remembered = self.workspace.settings.get(f"pretrained:{setup.model}", "")
+                if isinstance(remembered, str) and remembered:
+                    setup = replace(setup, start=Start.PRETRAINED, start_file=remembered)
+            data, problem = None, ""
+            try:
+                data = gather(self.workspace, wanted)
+            except UserError as error:
+                problem = str(error)
+            ended = (RunState.FINISHED, RunState.STOPPED, RunState.PAUSED)
+            runs = tuple(run for run in store.runs.list() if run.state in ended and run.done_steps)
+            return _Loaded(experiment, setup, data, problem, runs, recommended(devices)[1], bool(store.runs.active()))
+
+        self.store(work, self._show)
+
+    def _show(self, found: _Loaded) -> None:
+        if found.experiment.id != self.experiment_id:
+            return
+        self._loaded, self.setup = found, found.setup
+        self._quiet = True
+        self.model.set(self.setup.model)
+        self.start.set(self.setup.start.value)
+        self.why_model.configure(text=found.why_model)
+        self.steps_text.set(f"{steps_of(self.setup, self._classes()):,}")
+        self.run_choice.configure(values=[_run_line(run) for run in found.runs])
+        chosen = next((index for index, run in enumerate(found.runs) if run.id == self.setup.start_run), None)
+        self.run_choice.set("") if chosen is None else self.run_choice.current(chosen)
+        self._quiet = False
+        self.advanced.show(self.setup, found.data)
+        data = found.data
+        boxes = 0 if data is None else sum(len(own) for own in data.boxes.values())
+        self.set_summary(
+            [
+                ("Submitted images", f"{0 if data is None else len(data.images):,}"),
+                ("Boxes", f"{boxes:,}"),
+                ("Categories", str(self._classes() if data else 0)),
+            ]
+        )
+        self._refresh()
+        self._later()
+
+    def _refresh(self) -> None:
+        """What follows from the choices at once."""
+        name = Path(self.setup.start_file).name if self.setup.start_file else "no file chosen"
+        self.file_label.configure(text=name if len(name) < 40 else name[:37] + "…")
+        if self.setup.start is Start.SCRATCH:
+            self.scratch_note.pack(fill="x", pady=(self.theme.px(8), 0))
+        else:
+            self.scratch_note.pack_forget()
+        hint = self._steps_problem or steps_hint(steps_of(self.setup, self._classes()), self._classes())
+        self.steps_note.configure(text=hint)
+        self._show_estimate()
+        self.refresh_next()
+
+    def _show_estimate(self) -> None:
+        data = None if self._loaded is None else self._loaded.data
+        if self._estimate is None or data is None:
+            return
+        steps = steps_of(self.setup, self._classes())
+        held_out = len(data.images) * self.setup.valid_percent // 100
+        seconds = self._estimate.seconds(steps, len(data.images) - held_out, held_out)
+        self.time_label.configure(text=f"About {duration(seconds)}")
+        memory, disk = self._estimate.memory_bytes / 1e9, self._estimate.disk_bytes / 1e9
+        text = f"{self._estimate.seconds_per_step:.2f} s a step on {self._estimate.device}. Up to {memory:.1f} GB of memory, "
+        self.cost_label.configure(text=text + f"{disk:.1f} GB of disk for the checkpoints.")
+
+    def _classes(self) -> int:
+        return max(1, len(self._loaded.data.categories)) if self._loaded and self._loaded.data else 1
+
+    # ---- choices -----------------------------------------------------------------------------------------------------
+
+    def _changed(self, setup: Setup, measure: bool = True) -> None:
+        if setup == self.setup or self._quiet:
+            return
+        self.setup = setup
+        experiment, values = self.experiment_id, setup.to_json()
+        if not self.workspace.read_only:
+            self.store(lambda: self.workspace.store.experiments.set_setup(experiment, values))
+        self._refresh()
+        if measure:
+            self._estimate = None
+            self._later()
+
+    def _model_chosen(self) -> None:
+        changed = replace(self.setup, model=self.model.get(), anchors=None)
+        if changed.start is Start.PRETRAINED:
+            changed = replace(changed, start=Start.SCRATCH, start_file="")
+            self.start.set(Start.SCRATCH.value)
+        self._changed(changed)
+        self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
+
+    def _start_chosen(self) -> None:
+        self._changed(replace(self.setup, start=Start(self.start.get())), measure=False)
+
+    def _choose_file(self) -> None:
+        chosen = ask_files(self, "Choose pretrained weights", [("Darknet weights", "*.weights *.conv.*")])
+        if chosen:
+            self.use_file(chosen[0])
+
+    def use_file(self, path: Path) -> None:
+        """Takes a pretrained file as the start, and remembers it for this model."""
+        self.start.set(Start.PRETRAINED.value)
+        self._changed(replace(self.setup, start=Start.PRETRAINED, start_file=str(path)), measure=False)
+        if not self.workspace.read_only:
+            key = f"pretrained:{self.setup.model}"
+            self.store(lambda: self.workspace.settings.set(key, str(path)))
+
+    def _run_chosen(self) -> None:
+        if self._loaded is not None:
+            run = self._loaded.runs[self.run_choice.current()]
+            self.start.set(Start.RUN.value)
+            self._changed(replace(self.setup, start=Start.RUN, start_run=run.id), measure=False)
+
+    def _steps_typed(self) -> None:
+        if self._quiet:
+            return
+        try:
+            steps = parse_steps(self.steps_text.get())
+        except UserError as error:
+            self._steps_problem = str(error)
+            self._refresh()
+            return
+        self._steps_problem = None
+        self._changed(replace(self.setup, steps=steps), measure=False)
+        self._refresh()
+
+    def _nudge(self, by: int) -> None:
+        self.steps_text.set(f"{max(_STEP, steps_of(self.setup, self._classes()) + by):,}")
+
+    def _rule(self, thorough: bool) -> None:
+        images = len(self._loaded.data.images) if self._loaded and self._loaded.data else 0
+        self.steps_text.set(f"{thorough_steps(self._classes(), images) if thorough else default_steps(self._classes()):,}")
+
+    # ---- in the background -------------------------------------------------------------------------------------------
+
+    def _later(self) -> None:
+        """Check and estimate when the choices have stood for a moment."""
+        if self._timer is not None:
+            self.after_cancel(self._timer)
+        if self._measuring is not None:
+            self._measuring.cancel()
+        self._timer = self.after(_DEBOUNCE_MS, self._measure)
+
+    def leave(self) -> bool:
+        if self._timer is not None:
+            self.after_cancel(self._timer)
+            self._timer = None
+        if self._measuring is not None:
+            self._measuring.cancel()
+        return True
+
+    def _measure(self) -> None:
+        self._timer = None
+        found = self._loaded
+        if found is None or found.data is None:
+            self.findings.show((), found.problem if found else "")
+            return
+        experiment, setup = self.experiment_id, self.setup
+        self.background(lambda _progress: preflight.gather_check(self.workspace, experiment, setup), self._checked)
+        if found.busy:
+            self.time_label.configure(text="Measured when no training runs")
+            return
+        self.time_label.configure(text="Measuring some steps…")
+        self.cost_label.configure(text="")
+        self._measuring = self.background(
+            lambda progress: estimates.estimate(self.workspace, experiment, setup, progress),
+            lambda made: self._measured(made, setup),
+            lambda error: self.time_label.configure(text="" if self._measuring and self._measuring.cancelled else str(error)),
+            lambda done, total, _text: self.time_label.configure(
+                text=f"Measuring step {done} of {total}…" if total else "Measuring…"
+            ),
+        )
+
+    def _measured(self, made: estimates.Estimate, setup: Setup) -> None:
+        if replace(setup, steps=None) == replace(self.setup, steps=None):
+            self._estimate = made
+            self._show_estimate()
+
+    def _checked(self, material: preflight.Material) -> None:
+        self._material = replace(material, needed=self._estimate.disk_bytes if self._estimate else 0)
+        self.findings.show(preflight.inspect(self._material))
+        self.refresh_next()
+
+    def _fix(self, finding: preflight.Finding) -> None:
+        action = finding.action[0] if finding.action else ""
+        if action == "annotate":
+            image = {"image_id": finding.images[0]} if finding.images else {}
+            self.router.show("editor" if image else "annotation", experiment_id=self.experiment_id, **image)
+        elif action == "larger":
+            side = (self.setup.size or 416) + 96
+            self._changed(replace(self.setup, size=side))
+            self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
+        elif self._material is not None:
+            material, experiment = self._material, self.experiment_id
+            self.store(lambda: preflight.fix(self.workspace, experiment, material, action), self._fixed)
+
+    def _fixed(self, text: str) -> None:
+        self.toast(text)
+        self._read()
+
+    # ---- start -------------------------------------------------------------------------------------------------------
+
+    def next_reason(self) -> str | None:
+        if self.workspace.read_only:
+            return self.workspace.read_only_reason
+        if self._loaded is None:
+            return "Reading the experiment…"
+        if self._starting:
+            return "The training is being prepared."
+        worst = next((each for each in self.findings.findings if each.severity == "error"), None)
+        return self._loaded.problem or self._steps_problem or start_problem(self.setup) or (worst.text if worst else None)
+
+    def go_next(self) -> None:
+        if self.next_reason() is not None:
+            return
+        self.leave()
+        self._starting = True
+        self.refresh_next()
+        experiment, setup = self.experiment_id, self.setup
+        dialog = ProgressDialog(self, self.theme, "Preparing the training", lambda: task.cancel())
+
+        def done(run: Run) -> None:
+            dialog.close()
+            self._starting = False
+            if self.context.training is not None:
+                self.context.training.wake()
+            self.router.show("training", experiment_id=run.experiment_id)
+
+        def failed(error: BaseException) -> None:
+            dialog.close()
+            self._starting = False
+            self.refresh_next()
+            self.context.failed(error)
+
+        task = self.background(
+            lambda progress: prepare_run(self.workspace, experiment, setup, progress), done, failed, dialog.update
+        )
+
+
+def _run_line(run: Run) -> str:
+    names = ", ".join(each.name for each in run.classes[:3]) + ("…" if len(run.classes) > 3 else "")
+    score = "" if run.best_map is None else f", mAP {100 * run.best_map:.0f} %"
+    return f"#{run.id}: {run.model}, {run.done_steps:,} steps{score} ({names})"

@@ -1,0 +1,124 @@
+"""Setup, Training and Review with real events: choices, the start, the time machine, stopping, exporting, continuing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from darknet_bridge.training import RunDir, TrainingProcess
+from gui.core.records import RunState
+from tests.core.training_case import QUICK, labelled
+from tests.gui.drive import button, click, texts
+
+Turn = Callable[..., None]
+
+
+@pytest.fixture
+def app(open_app: Callable[..., Any], tmp_path: Path) -> Any:
+    """With an experiment of a narrow network that trains in a second."""
+    made = open_app()
+    store = made.workspace.store
+
+    def fill() -> int:
+        experiment = labelled(made.workspace, tmp_path / "pictures")
+        store.experiments.set_setup(experiment, QUICK.to_json())
+        return experiment
+
+    made.experiment = made.tasks.run_store(fill)
+    yield made
+    for run in made.tasks.run_store(lambda: store.runs.list()) if made.shell.winfo_exists() else ():
+        if RunDir(run.folder).events.exists():
+            TrainingProcess.attach(run.folder).kill()
+
+
+def show(app: Any, turn: Turn, name: str) -> Any:
+    app.router.show(name, experiment_id=app.experiment)
+    screen = app.router.current
+    turn(lambda: screen.winfo_viewable() and (getattr(screen, "_loaded", None) or getattr(screen, "report", None)), name)
+    return screen
+
+
+def runs(app: Any) -> list[Any]:
+    return list(app.tasks.run_store(lambda: app.workspace.store.runs.list(app.experiment)))
+
+
+def trained(app: Any, turn: Turn) -> Any:
+    """Through Setup to the end of a training."""
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.next_reason() is None, "Start Training can be pressed")
+    click(button(screen, "Start Training"))
+    turn(lambda: app.router.current_id == "training", "the step Training")
+    training = app.router.current
+    turn(lambda: training.report is not None and training.report.run.state is RunState.FINISHED, "the end of the training")
+    return training
+
+
+def test_choices_are_stored_and_checked(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    turn(lambda: "About" in screen.time_label.cget("text"), "the estimate")
+    assert "Training Options" in texts(screen) and "YOLOv4" not in screen.model.get()
+    assert any(finding.id == "few" for finding in screen.findings.findings)
+    screen.steps_text.set("0")
+    assert "no whole number" in (screen.next_reason() or "") and button(screen, "Start Training").instate(["disabled"])
+    screen.steps_text.set("40")
+    turn(lambda: screen.next_reason() is None)
+    assert "Fewer than the 5,000 steps" in screen.steps_note.cget("text")
+    click(button(screen, "Recommended"))
+    assert screen.steps_text.get() == "5,000"
+    stored = app.tasks.run_store(lambda: app.workspace.store.experiments.get(app.experiment).setup)
+    assert stored["steps"] == 5000
+    assert "Scratch" not in screen.why_model.cget("text") and screen.scratch_note.winfo_manager()
+
+
+def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
+    training = trained(app, turn)
+    turn(lambda: training.example_label.cget("text").startswith("Example 1/8"), "the samples")
+    turn(lambda: any(text == "Finished" for text in texts(training.panel)), "the state")
+    assert "12/12" in texts(training.panel)
+    training.show_step(4)
+    turn(lambda: training._shots and training._shots[0].step == 4, "the time machine")
+    assert training.step_label.cget("text") == "Step 4"
+    click(button(training, "Next"))
+    turn(lambda: app.router.current_id == "review")
+    review = app.router.current
+    turn(lambda: review.report is not None)
+    assert "Hooray! Your training ran for 12 steps" in review.sentence.cget("text")
+    assert "(best)" in review.checkpoint.cget("text") and "ladybird" in texts(review.scores)
+    review.exporting.write(tmp_path / "model.zip")
+    turn(lambda: (tmp_path / "model.zip").exists(), "the export")
+    turn(lambda: any("exported" in text for text in texts(app.root)), "what was exported")
+    click(button(app.root, "Close"))
+
+
+def test_stopping_and_continuing(app: Any, turn: Turn) -> None:
+    setup = {**QUICK.to_json(), "steps": 4000}
+    app.tasks.run_store(lambda: app.workspace.store.experiments.set_setup(app.experiment, setup))
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.next_reason() is None)
+    click(button(screen, "Start Training"))
+    turn(lambda: app.router.current_id == "training")
+    training = app.router.current
+    turn(lambda: training.report is not None and training.report.run.done_steps > 5, "some steps")
+    assert "Training in progress!" in texts(training) and "many boxes" in training.note_label.cget("text").lower()
+    assert "ended" in (training.next_reason() or "")
+    training._stop(False)
+    turn(lambda: training.report.run.state is RunState.STOPPED, "the stop")
+    turn(lambda: button(training, "Resume"))
+    run = training.report.run
+    app.router.show("review", experiment_id=app.experiment)
+    review = app.router.current
+    turn(lambda: review.report is not None)
+    review._continue(run.id, 10)
+    turn(lambda: app.router.current_id == "training" and len(runs(app)) == 2, "the continued run")
+    turn(lambda: runs(app)[1].state is RunState.FINISHED, "its end")
+    assert runs(app)[1].total_steps == run.done_steps + 10
+
+
+def test_the_event_log_tells_what_happened(app: Any, turn: Turn) -> None:
+    trained(app, turn)
+    names = {json.loads(line)["event"] for line in app.events()}
+    assert {"screen", "stopped"} <= names
