@@ -1,4 +1,4 @@
-"""darknetpy's call shape on our engine, for programs written for that package (docs/adr/0011-no-darknetpy.md)."""
+"""darknetpy's call shape on our engine, for programs written for that package (docs/adr/0001-darknetpy-is-no-dependency.md)."""
 
 from __future__ import annotations
 
