@@ -24,8 +24,11 @@ MAX_SET_BYTES = 512 << 20  # of a file that describes a whole set
 MAX_SIDE_PX = 1_000_000
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
-# Folders that only tell files of one kind from another: they are no part of what a picture is called.
-_KIND_FOLDERS = frozenset(("images", "labels", "JPEGImages", "Annotations", "annotations"))
+# Folders that only tell files of one kind from another, in lower case: they are no part of what a picture is called.
+_KIND_FOLDERS = frozenset(
+    "image images img imgs jpegimages pictures photos label labels annotation annotations annots txt xml xmls json "
+    "voc pascal_voc yolo darknet obj obj_train_data coco createml labelme".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ def index_of_folder(root: Path) -> ImageIndex:
 
 def _parts(file: str) -> list[str]:
     parts = [part for part in file.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return [part for part in parts[:-1] if part not in _KIND_FOLDERS] + parts[-1:]
+    return [part for part in parts[:-1] if part.lower() not in _KIND_FOLDERS] + parts[-1:]
 
 
 def _without_suffix(file: str) -> str:

@@ -179,3 +179,10 @@ def test_real_voc_files() -> None:
     assert len(yolo.images) == 364 and yolo.problems == ()
     boxes = sum(len(image.boxes) for image in voc.images)
     assert boxes + len(voc.problems) >= sum(len(image.boxes) for image in yolo.images) >= boxes - 20
+
+
+def test_folders_of_pictures_and_of_labels_side_by_side() -> None:
+    index = ImageIndex([KnownImage("obj/a.jpg", 4, 3), KnownImage("Photos/train/b.jpg", 4, 3)])
+    assert (found := index.find("voc/a.xml")) is not None and found.file == "obj/a.jpg"
+    assert (found := index.find("Labels/train/b.txt")) is not None and found.file == "Photos/train/b.jpg"
+    assert index.find("valid/b.txt") is None
