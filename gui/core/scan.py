@@ -106,6 +106,16 @@ def examine(path: Path, name: str, max_pixels: int = MAX_PIXELS) -> NewImage:
             raise DiskError(f"can't read: {reason(error)}", text) from error
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, as examine gives it. Raises DarknetError."""
+    text = os.fspath(path)
+    with open_regular(text) as file:
+        try:
+            return _hash_in_pieces(file)
+        except OSError as error:
+            raise DiskError(f"can't read: {reason(error)}", text) from error
+
+
 def why(error: DarknetError, path: Path) -> str:
     """The message of an error without the file's name, for a list where the name stands beside it."""
     return str(error).removeprefix(f"{shown(path)}: ")

@@ -205,7 +205,7 @@ def ask_mapping(
     for line, row in enumerate(rows):
         options: dict[str, int | str | None] = {f"New category “{row.new_name}”": row.new_name}
         options.update({f"{name}": category for category, name in categories.items()})
-        options["Leave out"] = None
+        options["— leave out —"] = None
         first = categories.get(row.category, "") if row.category is not None else f"New category “{row.new_name}”"
         chosen = tk.StringVar(dialog.frame, first)
         targets[row.name] = (chosen, options)

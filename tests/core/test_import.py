@@ -27,6 +27,7 @@ from gui.core.import_images import (
 from gui.core.import_labels import apply_labels, plan_labels, standard_mapping
 from gui.core.import_limits import PIXELS_KEY, import_warnings, megabytes
 from gui.core.records import Box, Storage
+from gui.core.relink import find_moved, missing_images
 from gui.core.sample_set import add_sample_set
 from gui.core.scan import survey
 from gui.core.video import every_seconds, probe
@@ -245,6 +246,24 @@ def test_the_sample_set_and_every_format(workspace: Workspace, tmp_path: Path) -
             assert [names[box.category_id] for box in boxes] == [back[box.category_id] for box in after[image_id]]
             for one, two in zip(boxes, after[image_id], strict=True):
                 assert all(abs(a - b) * 416 <= 0.51 for a, b in zip(one.box.corners, two.box.corners, strict=True))
+
+
+def test_images_that_were_moved(workspace: Workspace, photos: Path, tmp_path: Path) -> None:
+    dataset_id = import_pictures(workspace, ImportRequest("Birds"), survey([photos]), quiet).dataset_id
+    with pytest.raises(UserError, match="missing"):
+        find_moved(workspace, dataset_id, photos, quiet)
+    moved = tmp_path / "elsewhere" / "deep"
+    moved.parent.mkdir()
+    photos.rename(moved)
+    gone = next(moved.glob("sub 0/*.jpg"))
+    gone.rename(gone.with_name("another name.jpg"))
+    changed = next(moved.glob("sub 1/*.jpg"))
+    changed.write_bytes(changed.read_bytes() + b"x")
+    with pytest.raises(UserError, match="12 missing"):
+        find_moved(workspace, dataset_id, workspace.thumbs_folder, quiet)
+    report = find_moved(workspace, dataset_id, tmp_path / "elsewhere", quiet)
+    assert (report.found, report.missing) == (11, 1)
+    assert len(missing_images(workspace, dataset_id)) == 1
 
 
 def labelled_group(workspace: Workspace, folder: Path) -> tuple[int, dict[str, int]]:

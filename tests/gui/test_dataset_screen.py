@@ -109,7 +109,7 @@ def test_cancel_leaves_nothing(screen: Any, root: Any, turn: Turn, tmp_path: Pat
     turn(lambda: "%" in screen.progress_text and "Importing…" in screen.progress_text, "the progress")
     press(root, "Cancel")
     turn(lambda: not screen.imports.running and screen.progress_text == "")
-    assert "cancelled" in " ".join(screen.context.toasts.texts)
+    assert "Cancelled" in " ".join(screen.context.toasts.texts)
     assert datasets(screen) == [] and list(screen.workspace.images_folder.iterdir()) == []
 
 
@@ -250,3 +250,13 @@ def test_many_images_open_in_time(screen: Any, root: Any, turn: Turn, tmp_path: 
 
 def test_every_format_has_a_label() -> None:
     assert all(entry.label for entry in FORMATS.values())
+
+
+def test_a_moved_folder_is_found_again(screen: Any, root: Any, turn: Turn, photos: Path) -> None:
+    import_pictures(screen.workspace, ImportRequest("Birds"), survey([photos]), quiet)
+    turn(lambda: screen.names() == ["Birds"])
+    photos.rename(photos.with_name("moved"))
+    screen.imports.find_moved(screen._shelf.datasets[0], photos.with_name("moved"))
+    turn(lambda: "8 images found again." in screen.context.toasts.texts)
+    images = screen.app.tasks.run_store(lambda: screen.workspace.store.datasets.images(screen._shelf.datasets[0].id))
+    assert all(image.path.is_file() for image in images)

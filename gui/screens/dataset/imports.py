@@ -18,6 +18,7 @@ from ...core.errors import UserError
 from ...core.import_images import ImportReport, ImportRequest, import_pictures, import_video, import_zip
 from ...core.import_limits import import_warnings, megabytes
 from ...core.records import Dataset, Storage
+from ...core.relink import RelinkReport, find_moved
 from ...core.sample_set import SAMPLE_NAME, add_sample_set
 from ...core.scan import LABEL_SUFFIXES, PICTURE_SUFFIXES, Survey, survey
 from ...core.video import VIDEO_SUFFIXES, VideoInfo, every_frames, preview, probe
@@ -116,6 +117,29 @@ class Imports:
         if self.screen.workspace.read_only:
             return self.screen.workspace.read_only_reason
         return "An import is running. Wait for it, or cancel it first." if self.running else ""
+
+    def choose_moved(self, dataset: Dataset) -> None:
+        """For images that are used where they are, and were moved."""
+        folder = ask_folder(self.screen, "Choose the folder the images were moved to")
+        if folder is not None:
+            self.find_moved(dataset, folder)
+
+    def find_moved(self, dataset: Dataset, folder: Path) -> None:
+        screen = self.screen
+        if self.running:
+            screen.toast(self._reason(), "warning")
+            return
+        screen.show_progress("Looking for moved images")
+
+        def work(progress: Progress) -> RelinkReport:
+            return find_moved(screen.workspace, dataset.id, folder, progress)
+
+        def done(report: RelinkReport) -> None:
+            screen.hide_progress()
+            rest = f" {plural(report.missing, 'image is', 'images are')} still missing." if report.missing else ""
+            screen.toast(f"{plural(report.found, 'image')} found again.{rest}", "warning" if rest else "success")
+
+        self.task = screen.background(work, done, self._failed, screen.update_progress)
 
     # ---- asking ------------------------------------------------------------------------------------------------------------
 
@@ -272,7 +296,7 @@ class Imports:
         self.screen.hide_progress()
         self._then = None
         if isinstance(error, CancelledError):
-            self.screen.toast("The import was cancelled. Nothing of it is left.")
+            self.screen.toast("Cancelled. Nothing was changed.")
         elif isinstance(error, UserError):
             self.screen.toast(str(error), "error")
             self.screen.context.event("error", code=type(error).__name__, text=str(error))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...core.datasets import delete_dataset, name_problem, rename_dataset
 from ...core.export_labels import label_formats
-from ...core.records import AnnotationGroup, Dataset
+from ...core.records import AnnotationGroup, Dataset, Storage
 from ...widgets.dialogs import ask_text, confirm
 from ..base import plural
 
@@ -51,6 +51,8 @@ class Menus:
             self._fill_ways(more, dataset)
             menu.add_cascade(label="Add images", menu=more)
             menu.add_command(label="Import labels…", command=lambda: screen.labels.choose_labels(dataset))
+            if dataset.storage is Storage.REFERENCE:
+                menu.add_command(label="Find moved images…", command=lambda: screen.imports.choose_moved(dataset))
         for group in screen.groups_of(dataset.id):
             menu.add_cascade(label=f"Export labels of “{group.name[:30]}”", menu=self._formats(menu, group))
         if not screen.workspace.read_only:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from PIL import Image as PilImage
 
 from ...core.datasets import choose_dataset
-from ...core.import_images import remove_leftovers
 from ...core.import_limits import megabytes
 from ...core.records import AnnotationGroup, Dataset, Experiment, Image, Storage
 from ...core.thumbnails import THUMBNAIL_PX, Thumbnails, render
@@ -68,8 +67,6 @@ class DatasetScreen(StepScreen):
         self._build_panel()
         self.query.trace_add("write", lambda *_args: self._show_cards())
         self._add_commands()
-        if not self.workspace.read_only:
-            self.background(lambda _progress: remove_leftovers(self.workspace))
 
     # ---- building ----------------------------------------------------------------------------------------------------
 
