@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -260,3 +261,21 @@ def test_a_moved_folder_is_found_again(screen: Any, root: Any, turn: Turn, photo
     turn(lambda: "8 images found again." in screen.context.toasts.texts)
     images = screen.app.tasks.run_store(lambda: screen.workspace.store.datasets.images(screen._shelf.datasets[0].id))
     assert all(image.path.is_file() for image in images)
+
+
+def test_names_that_no_screen_can_show(screen: Any, root: Any, turn: Turn, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"odd \xff folder")
+    for seed, name in enumerate((b"\xfe\xff.jpg", b"new\nline.jpg", b"-rf $(x).jpg")):
+        save(folder / os.fsdecode(name), seed)
+    (folder / os.fsdecode(b"\xff.doc")).write_text("x")
+    screen.imports.begin([folder])
+    turn(lambda: "3 images" in texts(root))
+    press(root, "Import")
+    turn(lambda: "What was left out" in texts(root))
+    press(root, "Close")
+    turn(lambda: screen.carousel.count == 3)
+    for position in range(3):
+        turn(lambda at=position: str(screen.carousel.caption.cget("text")).startswith(f"{at + 1} / 3"))
+        screen.carousel.turn(1)
+    screen.show_statistics(screen.selected)
+    turn(lambda: len(screen.figures._charts) >= 3)

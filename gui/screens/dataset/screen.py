@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 from PIL import Image as PilImage
 
+from darknet_bridge.errors import shown
+
 from ...core.datasets import choose_dataset
 from ...core.import_limits import megabytes
 from ...core.records import AnnotationGroup, Dataset, Experiment, Image, Storage
@@ -228,12 +230,12 @@ class DatasetScreen(StepScreen):
     def _preview_wanted(self, position: int) -> None:
         image = self._preview[position]
         dataset = self.dataset(self.selected)
-        caption = f"{position + 1:,} / {dataset.images if dataset else 0:,}  {image.name.rpartition('/')[2]}"
+        caption = f"{position + 1:,} / {dataset.images if dataset else 0:,}  {shown(image.path.name)}"
 
-        def show(picture: PilImage.Image | None) -> None:
+        def arrived(picture: PilImage.Image | None) -> None:
             self.carousel.set_picture(position, picture, caption)
 
-        self.background(lambda _progress: render(image, _PREVIEW_PX), show)
+        self.background(lambda _progress: render(image, _PREVIEW_PX), arrived)
 
     # ---- choosing ----------------------------------------------------------------------------------------------------
 
