@@ -25,7 +25,7 @@ SIDE_STEP = 32
 SMALLEST_SIDE, LARGEST_SIDE = 64, 1216
 CPU_SIDE, CPU_BATCH = 320, 16  # what a processor can train in hours instead of weeks
 CHECKPOINTS = 10
-SHOWINGS = 200
+SHOWINGS = 100
 
 
 @dataclass(frozen=True, slots=True)

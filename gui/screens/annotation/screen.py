@@ -73,10 +73,11 @@ class AnnotationScreen(StepScreen):
         label(self.body, theme, "Annotation Groups", "Heading").grid(row=1, column=0, pady=(px(18), px(10)))
         middle = ttk.Frame(self.body, width=px(480))
         middle.grid(row=2, column=0, sticky="ns", pady=(0, px(28)))
-        middle.rowconfigure(0, weight=1)
         middle.columnconfigure(0, weight=1, minsize=px(480))
         self._list = ScrolledFrame(middle, theme)
-        self._list.grid(row=0, column=0, sticky="nsew")
+        self._list.grid(row=0, column=0, sticky="ew")
+        self._list.grid_propagate(False)
+        middle.bind("<Configure>", lambda _event: self._fit_list())
         foot = ttk.Frame(middle)
         foot.grid(row=1, column=0, sticky="ew", pady=(px(12), 0))
         foot.columnconfigure((0, 1), weight=1, uniform="foot")
@@ -107,6 +108,7 @@ class AnnotationScreen(StepScreen):
             return
         self.loaded = loaded
         self._show_groups(loaded)
+        self._fit_list()
         self._show_summary(loaded)
         set_enabled(self.edit_button, self.theme, self.edit_reason())
         set_enabled(self.import_button, self.theme, self.new_reason())
@@ -128,6 +130,12 @@ class AnnotationScreen(StepScreen):
         icon_label(inner, theme, "bounding-box", "accent", 56).pack(pady=(0, px(18)))
         text = "Start by creating a new annotation group" if loaded.experiment.dataset_id is not None else NO_DATASET
         label(inner, theme, text, "Muted").pack()
+
+    def _fit_list(self) -> None:
+        """As high as its cards, as far as the buttons below leave room."""
+        self._list.body.update_idletasks()
+        room = self.body.winfo_height() - self.theme.px(290)
+        self._list.configure(height=min(self._list.body.winfo_reqheight(), max(room, self.theme.px(110))))
 
     def _make_card(self, parent: tk.Misc, loaded: Loaded, group: AnnotationGroup) -> ttk.Frame:
         theme, px = self.theme, self.theme.px

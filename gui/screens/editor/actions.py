@@ -175,10 +175,6 @@ class Actions:
     def _box_commands(self) -> list[Command]:
         screen, group = self.screen, "Boxes"
         edits = screen.editing_reason
-        digits = [
-            Command(f"editor.digit{n}", f"Category {n}", lambda n=n: self.digit(n), (str(n),), group="Categories")  # type: ignore[misc]
-            for n in range(1, 10)
-        ]
         return [
             Command("editor.draw", "Draw", lambda: screen.display.set_mode("draw"), ("B",), group=group),
             Command("editor.select", "Select, move, resize", lambda: screen.display.set_mode("select"), ("V",), group=group),
@@ -194,7 +190,7 @@ class Actions:
             Command("editor.lock", "Lock or unlock", self.lock, ("L",), self.with_selection, group),
             Command("editor.delete", "Delete", self.delete, ("Delete", "Backspace"), self.with_selection, group),
             Command("editor.escape", "Deselect, give up a drag", self.escape, ("Esc",), group=group),
-            *digits,
+            *self._digit_commands(),
             Command(
                 "editor.add_category",
                 "Add a category",
@@ -209,26 +205,36 @@ class Actions:
         ]
 
     def _arrow_commands(self) -> list[Command]:
-        made = []
-        for name in _ARROWS:
-            made += [
-                Command(
-                    *(f"editor.{name}", f"Move {name.lower()} 1 px", lambda n=name: self.plain_arrow(n), (name,)),
-                    group="Selected boxes",
-                ),
-                self._arrow(f"editor.{name}10", f"Move {name.lower()} 10 px", f"Shift+{name}", self._by(name, 10, False)),
-                self._arrow(f"editor.{name}size", f"Resize {name.lower()} 1 px", f"Ctrl+{name}", self._by(name, 1, True)),
-                self._arrow(
-                    f"editor.{name}size10", f"Resize {name.lower()} 10 px", f"Ctrl+Shift+{name}", self._by(name, 10, True)
-                ),
-            ]
+        """Sixteen keys, four lines of the sheet."""
+        group, made = "Selected boxes", []
+        for number, name in enumerate(_ARROWS):
+            kinds: tuple[tuple[str, str, Callable[[], object], Callable[[], str | None]], ...] = (
+                ("Move 1 px; with none, next or previous image", "", lambda n=name: self.plain_arrow(n), lambda: None),  # type: ignore[misc]
+                ("Move 10 px", "Shift+", self._by(name, 10, False), self.with_selection),
+                ("Resize 1 px", "Ctrl+", self._by(name, 1, True), self.with_selection),
+                ("Resize 10 px", "Ctrl+Shift+", self._by(name, 10, True), self.with_selection),
+            )
+            for label, modifier, run, enabled in kinds:
+                sheet = () if number else (f"{modifier}Arrows",)
+                made.append(Command(f"editor.{modifier}{name}", label, run, (modifier + name,), enabled, group, sheet))
         return made
 
-    def _by(self, name: str, pixels: int, resize: bool) -> Callable[[], None]:
+    def _by(self, name: str, pixels: int, resize: bool) -> Callable[[], object]:
         return lambda: self.arrow(name, pixels, resize)
 
-    def _arrow(self, name: str, label: str, key: str, run: Callable[[], object]) -> Command:
-        return Command(name, label, run, (key,), self.with_selection, "Selected boxes")
+    def _digit_commands(self) -> list[Command]:
+        group = "Categories"
+        return [
+            Command(
+                *(f"editor.digit{number}", "Category for new and selected boxes", self._digit(number), (str(number),)),
+                group=group,
+                sheet=() if number > 1 else ("1 – 9",),
+            )
+            for number in range(1, 10)
+        ]
+
+    def _digit(self, number: int) -> Callable[[], object]:
+        return lambda: self.digit(number)
 
     def _view_commands(self) -> list[Command]:
         screen, group = self.screen, "View"

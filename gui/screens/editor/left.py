@@ -49,7 +49,6 @@ class LeftColumn(ttk.Frame):
         self.grid_propagate(False)
         self.columnconfigure(0, weight=1)
         self.rowconfigure(1, weight=6)
-        self.rowconfigure(3, weight=1)
         self.rowconfigure(5, weight=4)
         self._category_ids: dict[str, int] = {}
         pad = theme.px(14)
@@ -96,14 +95,18 @@ class LeftColumn(ttk.Frame):
         self.category_choice = tk.StringVar(self, ANY_CLASS)
         self.order_choice = tk.StringVar(self, ORDERS[0])
         self._filters = ttk.Frame(frame, style="Chrome.TFrame")
-        for column, (variable, values) in enumerate(
-            ((self.state_choice, list(STATE_FILTERS)), (self.category_choice, [ANY_CLASS]), (self.order_choice, list(ORDERS)))
-        ):
-            self._filters.columnconfigure(column, weight=1, uniform="filters")
+        self._filters.columnconfigure(1, weight=1)
+        rows = (
+            ("Show", self.state_choice, list(STATE_FILTERS)),
+            ("With", self.category_choice, [ANY_CLASS]),
+            ("Sort by", self.order_choice, list(ORDERS)),
+        )
+        for row, (name, variable, values) in enumerate(rows):
+            label(self._filters, theme, name, "Small").grid(row=row, column=0, sticky="w", padx=(0, theme.px(8)))
             box = combo(self._filters, theme, variable, values, width=6)
-            box.grid(row=0, column=column, sticky="ew", padx=(0 if column == 0 else theme.px(4), 0))
+            box.grid(row=row, column=1, sticky="ew", pady=(0, theme.px(3)))
             box.bind("<<ComboboxSelected>>", lambda _event: self._chosen())
-            if column == 1:
+            if variable is self.category_choice:
                 self.category_box = box
         self.search.trace_add("write", lambda *_: self._tell())
         for sequence in ("<Return>", "<Escape>", "<Down>"):

@@ -11,7 +11,6 @@ from ...tk.theme import Theme
 from ...widgets.box_canvas import BoxCanvas, CanvasEvents
 from ...widgets.controls import button, label
 from ...widgets.picture import Adjustment
-from ...widgets.tooltip import explain
 
 # id of the command, icon, what it does with its key; "" is a gap
 TOOLS = (
@@ -47,13 +46,14 @@ class Stage(ttk.Frame):
         self.notice = ttk.Label(self, style="WarningNote.TLabel", anchor="center", padding=(theme.px(12), theme.px(6)))
         self.canvas = BoxCanvas(self, theme, events)
         self.canvas.grid(row=2, column=0, sticky="nsew")
-        self.tips = button(self.canvas, theme, "", lambda: commands.run("editor.tips"), kind="Icon", icon="info-circle")
-        explain(self.tips, theme, "Tips for drawing boxes (I)")
-        self.tips.place(x=theme.px(10), rely=1.0, y=-theme.px(10), anchor="sw")
         bar = ttk.Frame(self, style="Chrome.TFrame")
         bar.grid(row=3, column=0, sticky="ew")
+        tip = "Tips for drawing boxes (I)"
+        self.tips = button(bar, theme, "", lambda: commands.run("editor.tips"), kind="Icon", icon="info-circle", tip=tip)
+        self.tips.configure(takefocus=False)
+        self.tips.pack(side="left", padx=(theme.px(6), 0))
         self.file = label(bar, theme, "", "Small")
-        self.file.pack(side="left", padx=theme.px(14), pady=theme.px(5))
+        self.file.pack(side="left", padx=theme.px(6), pady=theme.px(3))
         self.zoom = label(bar, theme, "100 %", "Small", width=7, anchor="e")
         self.zoom.pack(side="right", padx=theme.px(14))
         self.pointer = label(bar, theme, "", "Small", width=14, anchor="e")

@@ -6,29 +6,25 @@ Every choice is stored at once. What runs in the background (estimate, check) is
 from __future__ import annotations
 
 import tkinter as tk
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tkinter import ttk
 from typing import Any, ClassVar
 
-from darknet_bridge.devices import list_devices
-from darknet_bridge.errors import DarknetError
-
 from ...core import estimate as estimates
 from ...core import preflight
 from ...core.errors import UserError
-from ...core.prepare_run import TrainingData, gather, prepare_run
-from ...core.records import Experiment, Run, RunState
+from ...core.prepare_run import prepare_run
+from ...core.records import Run
 from ...core.review import duration
 from ...core.setup import (
     MODELS,
     SCRATCH_WARNING,
     Setup,
     Start,
-    default_setup,
     default_steps,
     parse_steps,
-    recommended,
     start_problem,
     steps_hint,
     steps_of,
@@ -42,6 +38,7 @@ from ...widgets.scrolled import ScrolledFrame
 from ..base import Context, StepScreen
 from .advanced import Advanced
 from .findings import FindingList
+from .reading import Loaded, read, run_line
 
 _DEBOUNCE_MS = 700
 _STEP = 500
@@ -51,17 +48,6 @@ _TIPS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    experiment: Experiment
-    setup: Setup
-    data: TrainingData | None
-    problem: str
-    runs: tuple[Run, ...]
-    why_model: str
-    busy: bool
-
-
 class SetupScreen(StepScreen):
     id: ClassVar[str] = "setup"
     title: ClassVar[str] = "Setup"
@@ -69,7 +55,7 @@ class SetupScreen(StepScreen):
 
     def __init__(self, parent: tk.Misc, context: Context) -> None:
         self.setup = Setup()
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
         self._material: preflight.Material | None = None
         self._timer: str | None = None
         self._measuring: Task[Any] | None = None
@@ -105,7 +91,10 @@ class SetupScreen(StepScreen):
             outer, inner = card(cards, theme)
             outer.grid(row=0, column=column, sticky="nsew", padx=(0 if column == 0 else px(6), px(6) if column == 0 else 0))
             radio(inner, theme, model.title, self.model, model.recipe, self._model_chosen).pack(anchor="w")
-            label(inner, theme, model.text, "Small", wrap_px=300).pack(anchor="w", pady=(px(6), 0))
+            text = label(inner, theme, model.text, "Small", wrap_px=300)
+            text.pack(anchor="w", pady=(px(6), 0))
+            for each in (outer, inner, text):
+                each.bind("<ButtonPress-1>", partial(self._card_clicked, model.recipe))
         self.why_model = label(page, theme, "", "Small", wrap_px=640)
         self.why_model.pack(anchor="w", padx=px(24), pady=(px(8), 0))
         self._build_start(page)
@@ -176,31 +165,10 @@ class SetupScreen(StepScreen):
             self._read()
 
     def _read(self) -> None:
-        wanted, store = self.experiment_id, self.workspace.store
+        wanted = self.experiment_id
+        self.store(lambda: read(self.workspace, wanted), self._show)
 
-        def work() -> _Loaded:
-            experiment = store.experiments.get(wanted)
-            try:
-                devices = list_devices()
-            except DarknetError:
-                devices = []
-            setup = Setup.from_json(experiment.setup, default_setup(devices))
-            if not experiment.setup:
-                remembered = self.workspace.settings.get(f"pretrained:{setup.model}", "")
-                if isinstance(remembered, str) and remembered:
-                    setup = replace(setup, start=Start.PRETRAINED, start_file=remembered)
-            data, problem = None, ""
-            try:
-                data = gather(self.workspace, wanted)
-            except UserError as error:
-                problem = str(error)
-            ended = (RunState.FINISHED, RunState.STOPPED, RunState.PAUSED)
-            runs = tuple(run for run in store.runs.list() if run.state in ended and run.done_steps)
-            return _Loaded(experiment, setup, data, problem, runs, recommended(devices)[1], bool(store.runs.active()))
-
-        self.store(work, self._show)
-
-    def _show(self, found: _Loaded) -> None:
+    def _show(self, found: Loaded) -> None:
         if found.experiment.id != self.experiment_id:
             return
         self._loaded, self.setup = found, found.setup
@@ -209,7 +177,7 @@ class SetupScreen(StepScreen):
         self.start.set(self.setup.start.value)
         self.why_model.configure(text=found.why_model)
         self.steps_text.set(f"{steps_of(self.setup, self._classes()):,}")
-        self.run_choice.configure(values=[_run_line(run) for run in found.runs])
+        self.run_choice.configure(values=[run_line(run) for run in found.runs])
         chosen = next((index for index, run in enumerate(found.runs) if run.id == self.setup.start_run), None)
         self.run_choice.set("") if chosen is None else self.run_choice.current(chosen)
         self._quiet = False
@@ -267,6 +235,10 @@ class SetupScreen(StepScreen):
         if measure:
             self._estimate = None
             self._later()
+
+    def _card_clicked(self, recipe: str, _event: object) -> None:
+        self.model.set(recipe)
+        self._model_chosen()
 
     def _model_chosen(self) -> None:
         changed = replace(self.setup, model=self.model.get(), anchors=None)
@@ -422,9 +394,3 @@ class SetupScreen(StepScreen):
         task = self.background(
             lambda progress: prepare_run(self.workspace, experiment, setup, progress), done, failed, dialog.update
         )
-
-
-def _run_line(run: Run) -> str:
-    names = ", ".join(each.name for each in run.classes[:3]) + ("…" if len(run.classes) > 3 else "")
-    score = "" if run.best_map is None else f", mAP {100 * run.best_map:.0f} %"
-    return f"#{run.id}: {run.model}, {run.done_steps:,} steps{score} ({names})"

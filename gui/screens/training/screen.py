@@ -107,7 +107,7 @@ class TrainingScreen(StepScreen):
         self.note_label = label(extra, theme, "", "Small", wrap_px=250)
         self.note_label.pack(anchor="w", pady=(px(10), 0))
         self.stop_button = button(extra, theme, "Stop", self.ask_stop, "Danger", "stop-fill")
-        self.pause_button = button(extra, theme, "Pause", self.pause, icon="pause-fill")
+        self.pause_button = button(extra, theme, "Pause", lambda: self._stop(True), icon="pause-fill")
         self.resume_button = button(extra, theme, "Resume", self.resume, "Primary", "play-fill")
         self.buttons_place = ttk.Frame(extra, style="Chrome.TFrame", height=1)
         self.buttons_place.pack(fill="x", pady=(px(14), 0))
@@ -205,12 +205,17 @@ class TrainingScreen(StepScreen):
         self._show_summary(found, live if live is not None and live.run_id == run.id else None)
         score = found.last_map
         self.map_figure.configure(text="–" if score is None else f"{100 * score:.1f} %")
-        self.map_word.configure(text=review.map_word(score))
+        self._show_word(score)
         message = live.message if live is not None and live.run_id == run.id else ""
         notes = [run.reason, message, review.early_note(found, run.done_steps) if at_work else ""]
         notes.append(review.overfitting_note(found.evaluations))
         self.note_label.configure(text="\n\n".join(text for text in notes if text))
         self._show_buttons(run)
+
+    def _show_word(self, score: float | None, more: str = "") -> None:
+        word = review.map_word(score)
+        kind = {"good": "Positive", "fair": "Warning", "weak": "Danger"}.get(word, "Muted")
+        self.map_word.configure(text=word + more, style=self.theme.style(kind, "Chrome", "TLabel"))
 
     def _show_summary(self, found: review.Report, live: Live | None) -> None:
         """live: of this run while it is at work."""
@@ -266,7 +271,7 @@ class TrainingScreen(StepScreen):
         if self.step is not None:
             score = found.map_at(shown)
             self.map_figure.configure(text="–" if score is None else f"{100 * score:.1f} %")
-            self.map_word.configure(text=f"{review.map_word(score)}, at step {shown:,}")
+            self._show_word(score, f", at step {shown:,}")
         self.store(lambda: review.shots_at(self.workspace, found, shown), self._show_shots)
 
     def _slid(self, value: str) -> None:
@@ -353,9 +358,6 @@ class TrainingScreen(StepScreen):
         text = f"It ends after the step it is at ({found.run.done_steps:,} of {found.run.total_steps:,}) and saves the model, "
         text += "which can be used and continued later."
         confirm(self, self.theme, "Stop the training?", text, "Stop", lambda: self._stop(False), danger=True)
-
-    def pause(self) -> None:
-        self._stop(True)
 
     def _stop(self, pause: bool) -> None:
         found, training = self.report, self.context.training
