@@ -42,6 +42,7 @@ LOG = logging.getLogger("darknet_studio")
 DEVICE_REFRESH_MS = 30_000
 BACKUP_CHECK_MS = 60_000
 STOP_WAIT_S = 40.0
+PREPARE_MS = 700
 
 
 @dataclass(frozen=True)
@@ -312,9 +313,21 @@ class App:
         if self.training is not None:
             self.training.start()
             self.tasks.background(lambda _progress: remove_leftovers(self.workspace))
+        self._timers.append(self.root.after(PREPARE_MS, self._prepare))
         for text in [*self.workspace.notices, self.workspace.read_only_reason]:
             if text:
                 self.toasts.show(text, "warning")
+
+    def _prepare(self) -> None:
+        """While nobody waits for it: the modules of the screens, and the pictures of the other theme."""
+
+        def load(_progress: Progress) -> None:
+            for entry in SCREENS:
+                if self.router.knows(entry.id):
+                    entry.load()
+
+        self.tasks.background(load)
+        self.theme.prepare_other_mode()
 
     def ask_close(self) -> None:
         """Closes unless the current screen or a running training needs a word first."""

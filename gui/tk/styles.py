@@ -6,6 +6,7 @@ Element names carry the theme's name, because ttk knows elements for the whole p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import ttkbootstrap
@@ -68,6 +69,19 @@ def rounded(fill: str, edge: str, ground: str, radius: int, width: int, size: tu
     return picture
 
 
+class Warmed:
+    """Stands in for the toolkit's style: makes the pictures that a build asks for and forgets everything else."""
+
+    def __init__(self, style: Any) -> None:
+        self.scaling = style.scaling
+        self._get_or_create_image = style._get_or_create_image
+
+    def _ignore(self, *_args: object, **_options: object) -> None:
+        """Nothing is styled."""
+
+    element_create = layout = map = _build_configure = _register_ttkstyle = _ignore
+
+
 class Builder:
     """One run over all styles for the theme in use."""
 
@@ -79,19 +93,16 @@ class Builder:
         self.assets = boot.Assets(style)
 
     def build(self) -> None:
-        self._base()
-        for surface in SURFACES:
-            self._labels(surface)
-            self._frames(surface)
-        for surface in _WITH_CONTROLS:
-            self._buttons(surface)
-            self._choices(surface)
-            self._progress(surface)
-        self._boxes()
-        self._fields()
-        self._scrollbars()
-        self._tree()
-        self._scales()
+        for step in self.steps():
+            step()
+
+    def steps(self) -> list[Callable[[], object]]:
+        """Everything, in pieces of a few milliseconds."""
+        everywhere = [partial(make, surface) for surface in SURFACES for make in (self._labels, self._frames)]
+        controls = (self._buttons, self._choices, self._progress)
+        with_controls = [partial(make, surface) for surface in _WITH_CONTROLS for make in controls]
+        rest = [self._boxes, self._fields, self._scrollbars, self._tree, self._scales]
+        return [self._base, *everywhere, *with_controls, *rest]
 
     # ---- helpers ------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import tkinter as tk
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,7 @@ from PIL import Image
 from ttkbootstrap.style import icons
 
 from . import fonts
-from .styles import SURFACES, Builder, joined
+from .styles import SURFACES, Builder, Warmed, joined
 from .tokens import PALETTES
 
 boot: Any = ttkbootstrap  # carries a py.typed mark, but few annotations
@@ -44,6 +45,7 @@ _icons: Any = icons
 
 SCALES = (0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 _TK_BASE = 4 / 3  # Tk's own scale at 96 dpi
+_SLICE_S, _PAUSE_MS = 0.015, 10
 
 
 class Theme:
@@ -56,6 +58,9 @@ class Theme:
         self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
         self._built: set[str] = set()
         self._font_scale = 0.0
+        self._timer: str | None = None
+        # The toolkit would look at every widget at each switch; ours have styles of their own, see follow().
+        root.style._theme_walk = lambda: None
         self._apply()
 
     # ---- what widgets ask --------------------------------------------------------------------------------------------
@@ -173,13 +178,42 @@ class Theme:
             return
         self.mode, self.scale = new
         self._apply()
-        alive = []
-        for widget, callback in self._followers:
+        followers, self._followers = self._followers, []
+        hidden = []
+        for entry in followers:
             with contextlib.suppress(tk.TclError):
-                if widget.winfo_exists():
-                    callback()
-                    alive.append((widget, callback))
-        self._followers = alive
+                if entry[0].winfo_viewable():
+                    entry[1]()
+                    self._followers.append(entry)
+                elif entry[0].winfo_exists():
+                    hidden.append(entry)
+        self._followers += hidden
+        self._in_slices([lambda entry=entry: _call_follower(entry) for entry in hidden])  # type: ignore[misc]
+
+    def prepare_other_mode(self) -> None:
+        """Draws the pictures of the other mode while nothing else is to do, so that the first switch is quick."""
+        mode = "light" if self.dark else "dark"
+        name = f"studio{round(self.scale * 100)}-{mode}"
+        if name not in self._built:
+            self._in_slices(Builder(Warmed(self.root.style), PALETTES[mode], self.px, name).steps())
+
+    def _in_slices(self, work: list[Callable[[], object]]) -> None:
+        """A little of it at every turn of Tk; what a newer switch makes needless is dropped."""
+        if self._timer is not None:
+            with contextlib.suppress(tk.TclError):
+                self.root.after_cancel(self._timer)
+        waiting = iter(work)
+
+        def turn() -> None:
+            self._timer = None
+            end = time.monotonic() + _SLICE_S
+            for piece in waiting:
+                piece()
+                if time.monotonic() > end:
+                    self._timer = self.root.after(_PAUSE_MS, turn)
+                    return
+
+        self._timer = self.root.after(_PAUSE_MS, turn)
 
     def _apply(self) -> None:
         root = self.root
@@ -205,6 +239,12 @@ class Theme:
             root.option_add(f"*TCombobox*Listbox.{option}", self.colour(token))
         root.option_add("*TCombobox*Listbox.font", fonts.BODY)
         root.event_generate("<<ThemeChanged>>")
+
+
+def _call_follower(entry: tuple[tk.Misc, Callable[[], object]]) -> None:
+    with contextlib.suppress(tk.TclError):
+        if entry[0].winfo_exists():
+            entry[1]()
 
 
 def grabber(widget: tk.Misc) -> tk.Misc | None:
