@@ -26,8 +26,33 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 # Folders that only tell files of one kind from another, in lower case: they are no part of what a picture is called.
 _KIND_FOLDERS = frozenset(
-    "image images img imgs jpegimages pictures photos label labels annotation annotations annots txt xml xmls json "
-    "voc pascal_voc yolo darknet obj obj_train_data coco createml labelme".split()
+    [
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "jpegimages",
+        "pictures",
+        "photos",
+        "label",
+        "labels",
+        "annotation",
+        "annotations",
+        "annots",
+        "txt",
+        "xml",
+        "xmls",
+        "json",
+        "voc",
+        "pascal_voc",
+        "yolo",
+        "darknet",
+        "obj",
+        "obj_train_data",
+        "coco",
+        "createml",
+        "labelme",
+    ]
 )
 
 
