@@ -45,7 +45,10 @@ def _always() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """enabled gives None when it can be run now, else the sentence that says why not. keys may be empty."""
+    """enabled gives None when it can be run now, else the sentence that says why not. keys may be empty.
+
+    sheet: what the sheet of keys shows instead of keys, for one of a family ("1 – 9"); () keeps the command off it.
+    """
 
     id: str
     label: str
@@ -53,6 +56,12 @@ class Command:
     keys: tuple[str, ...] = ()
     enabled: Callable[[], str | None] = _always
     group: str = "General"
+    sheet: tuple[str, ...] | None = None
+
+    @property
+    def keys_shown(self) -> tuple[str, ...]:
+        """On the sheet of keys."""
+        return self.keys if self.sheet is None else self.sheet
 
 
 @dataclass
@@ -91,12 +100,15 @@ class Commands:
         entry.commands.update({command.id: command for command in commands})
 
     def active(self) -> list[Command]:
-        """What can be reached now, for the sheet of keys."""
-        found: dict[str, Command] = {}
-        for entry in self._owned:
+        """What can be reached now, for the sheet of keys: without what has lost all its keys to something newer."""
+        found: list[list[Command]] = []
+        taken: set[str] = set()
+        for entry in reversed(self._owned):
             if entry.reachable():
-                found.update(entry.commands)
-        return list(found.values())
+                own = [each for each in entry.commands.values() if not each.keys or not taken.issuperset(each.keys)]
+                taken.update(key for each in own for key in each.keys)
+                found.insert(0, own)
+        return [command for some in found for command in some]
 
     def find(self, command_id: str) -> Command | None:
         for entry in reversed(self._owned):

@@ -154,6 +154,10 @@ class NewCategory(ttk.Frame):
         self.name = tk.StringVar(self)
         self.field = entry(self, theme, self.name)
         self.field.grid(row=0, column=1, sticky="ew")
+        self._hint = tk.Label(self, text="Category name", borderwidth=0, font=fonts.BODY, cursor="xterm")
+        self._hint._tb_no_autostyle = True  # type: ignore[attr-defined]
+        self._hint.bind("<ButtonPress-1>", lambda _event: self.field.focus_set())
+        theme.follow(self._hint, lambda: self._hint.configure(background=theme.colour("input"), foreground=theme.colour("faint")))
         self.button = button(self, theme, "", self.accept, kind="Primary", icon="plus-lg", tip="Add this category (Enter)")
         self.button.grid(row=0, column=2, padx=(theme.px(8), 0))
         self.problem = label(self, theme, "", "Danger", wrap_px=230)
@@ -162,7 +166,8 @@ class NewCategory(ttk.Frame):
         self._closed = closed
         if self._closed is not None:
             self.field.bind("<Escape>", self._escape)
-        self.name.trace_add("write", lambda *_: self._complain(""))
+        self.name.trace_add("write", lambda *_: self._typed())
+        self._typed()
 
     def start(self, colour: str) -> None:
         self.set_colour(colour)
@@ -181,6 +186,13 @@ class NewCategory(ttk.Frame):
             return
         self._complain("")
         self._add(name, self.colour)
+
+    def _typed(self) -> None:
+        self._complain("")
+        if self.name.get():
+            self._hint.place_forget()
+        else:
+            self._hint.place(in_=self.field, x=self.theme.px(12), rely=0.5, anchor="w")
 
     def _complain(self, text: str) -> None:
         self.problem.configure(text=text)

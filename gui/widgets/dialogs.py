@@ -257,8 +257,9 @@ def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dia
     for command in commands:
         if command.keys_shown:
             groups.setdefault(command.group, []).append(command)
-    dialog = Dialog(parent, theme, "Keys", width=680 if len(groups) > 1 else 420)
-    columns = [ttk.Frame(dialog.body, style="Card.TFrame") for _ in range(min(2, max(1, len(groups))))]
+    side_by_side = min(3, max(1, len(groups)))
+    dialog = Dialog(parent, theme, "Keys", width=(420, 680, 980)[side_by_side - 1])
+    columns = [ttk.Frame(dialog.body, style="Card.TFrame") for _ in range(side_by_side)]
     for column in columns:
         column.pack(side="left", fill="both", expand=True, anchor="n", padx=(0, theme.px(16)))
     heights = [0] * len(columns)

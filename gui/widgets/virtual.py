@@ -36,8 +36,7 @@ class VirtualCanvas(ttk.Frame):
             command=self._scrolled,
             takefocus=0,
         )
-        self._bar.grid(row=0, column=1, sticky="ns")
-        self._bar.grid_remove()
+        self._bar_shown = False
         self.top = 0
         self._pending: str | None = None
         self._boxes: dict[tuple[object, ...], ImageTk.PhotoImage] = {}
@@ -133,12 +132,20 @@ class VirtualCanvas(ttk.Frame):
             return
         content = self.content_height(width)
         self.top = max(0, min(self.top, content - height))
+        self._show_bar(content > height)
         if content > height:
-            self._bar.grid()
             self._bar.set(self.top / content, (self.top + height) / content)
-        else:
-            self._bar.grid_remove()
         self.draw(self.top, self.top + height)
+
+    def _show_bar(self, shown: bool) -> None:
+        """Placed, not gridded: a bar that asks for height makes room for the content, goes, and comes again for ever."""
+        if shown != self._bar_shown:
+            self._bar_shown = shown
+            self.columnconfigure(1, minsize=self._bar.winfo_reqwidth() if shown else 0)
+            if shown:
+                self._bar.place(relx=1.0, rely=0.0, relheight=1.0, anchor="ne")
+            else:
+                self._bar.place_forget()
 
 
 def on_click(widget: tk.Misc, callback: Callable[[tk.Event[tk.Misc]], object]) -> None:
