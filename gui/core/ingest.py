@@ -34,7 +34,8 @@ class Ingest:
     run: Run
     live: Live
     last: Done | Error | None = None
-    seconds: float = 0.0
+    _before: float = 0.0
+    _own: float = 0.0
     _batch: int = 1
     _begun: bool = False
     _restart: int | None = None
@@ -67,6 +68,13 @@ class Ingest:
             self._say(event.text)
         elif isinstance(event, (Done, Error)):
             self.last = event
+            if isinstance(event, Done):
+                self._own = max(self._own, event.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Of work, over all processes of the run. Whole once a process has said goodbye, else without its evaluations."""
+        return self._before + self._own
 
     @property
     def waiting(self) -> bool:
@@ -103,6 +111,7 @@ class Ingest:
             self._forget_after(event.start_iteration)
             self._restart = event.start_iteration
         self._begun = True
+        self._before, self._own = self.seconds, 0.0
         self._set(step=event.start_iteration, device=event.device, memory_bytes=event.memory_bytes, message="")
 
     def _forget_after(self, step: int) -> None:
@@ -118,7 +127,7 @@ class Ingest:
         self._metrics.append(
             Metric(event.iteration, event.loss, event.avg_loss, event.rate, event.seconds, event.width, event.height)
         )
-        self.seconds += event.seconds
+        self._own += event.seconds
         speed = self._batch / event.seconds if event.seconds > 0 else 0.0
         smooth = speed if not self.live.speed else 0.8 * self.live.speed + 0.2 * speed
         self._set(step=event.iteration, eta_seconds=event.eta_seconds, speed=smooth, loss=event.avg_loss)

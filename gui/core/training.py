@@ -119,7 +119,7 @@ class Queue:
         while not ended and not self._closing.is_set():
             ended = self._take(ingest, events)
             asked = self._ask_to_stop(run, process, asked)
-            if ingest.waiting and (ended or time.monotonic() - flushed >= FLUSH_S):
+            if ended or (ingest.waiting and time.monotonic() - flushed >= FLUSH_S):
                 self._flush(ingest)
                 flushed = time.monotonic()
         if ended:

@@ -152,7 +152,7 @@ class ReviewScreen(StepScreen):
         run = found.run
         self.run_choice.set(_line(run))
         good = run.state is RunState.FINISHED
-        self.heading.configure(text="Hooray! You've trained a model" if good else f"Training {run.number}")
+        self.heading.configure(text="You've trained a model" if good else f"Training {run.number}")
         self.sentence.configure(text=review.headline(found))
         chosen = found.selected
         text = "none yet" if chosen is None else review.checkpoint_line(found, chosen)
