@@ -25,35 +25,11 @@ MAX_SIDE_PX = 1_000_000
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 # Folders that only tell files of one kind from another, in lower case: they are no part of what a picture is called.
-_KIND_FOLDERS = frozenset(
-    [
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "jpegimages",
-        "pictures",
-        "photos",
-        "label",
-        "labels",
-        "annotation",
-        "annotations",
-        "annots",
-        "txt",
-        "xml",
-        "xmls",
-        "json",
-        "voc",
-        "pascal_voc",
-        "yolo",
-        "darknet",
-        "obj",
-        "obj_train_data",
-        "coco",
-        "createml",
-        "labelme",
-    ]
-)
+_KIND_FOLDERS = {
+    *("image", "images", "img", "imgs", "jpegimages", "pictures", "photos", "json", "txt", "xml", "xmls"),
+    *("label", "labels", "annotation", "annotations", "annots", "voc", "pascal_voc", "yolo", "darknet"),
+    *("obj", "obj_train_data", "coco", "createml", "labelme"),
+}
 
 
 @dataclass(frozen=True, slots=True)
