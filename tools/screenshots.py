@@ -1,4 +1,4 @@
-"""Pictures of every screen, dark, light and at double size, for docs/screenshots and for looking at.
+"""Pictures of the screens that need no run, dark, light and at double size, for docs/screenshots and for looking at.
 
     xvfb-run -s "-screen 0 2880x1800x24" .venv/bin/python tools/screenshots.py docs/screenshots [--only home,settings]
 
@@ -28,7 +28,7 @@ from gui.core.workspace import Workspace
 
 SIZE = (1440, 900)
 LOOKS = (("dark", 1.0), ("light", 1.0), ("dark", 2.0))
-SETTLE_S = 2.5
+SETTLE_S = 1.6
 PICTURES = 60
 
 
@@ -60,7 +60,7 @@ def views(app: App, experiment: Experiment) -> Iterator[tuple[str, Callable[[], 
     show, knows = app.router.show, app.router.knows
     yield "home", lambda: show("home")
     yield "create", lambda: show("home", view="create")
-    for step in ("dataset", "annotation", "setup", "training", "review"):
+    for step in ("dataset", "annotation", "setup"):
         if knows(step):
             yield step, partial(show, step, experiment_id=experiment.id)
     if knows("editor"):
