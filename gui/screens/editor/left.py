@@ -51,6 +51,7 @@ class LeftColumn(ttk.Frame):
         self.rowconfigure(1, weight=6)
         self.rowconfigure(5, weight=4)
         self._category_ids: dict[str, int] = {}
+        self._quiet = False
         pad = theme.px(14)
         self._make_head(commands).grid(row=0, column=0, sticky="ew", padx=pad, pady=(pad, theme.px(10)))
         self._make_files().grid(row=1, column=0, sticky="nsew", padx=pad)
@@ -148,8 +149,8 @@ class LeftColumn(ttk.Frame):
         self.files_title.configure(text=header)
         self.progress.configure(value=round(1000 * submitted / total) if total else 0)
 
-    def show_files(self, entries: Sequence[ImageEntry], current: int | None) -> None:
-        self.files.set_entries([file_entry(each) for each in entries])
+    def show_files(self, entries: Sequence[FileEntry], current: int | None) -> None:
+        self.files.set_entries(entries)
         self.files.select(current)
 
     def show_file(self, entry_: ImageEntry) -> None:
@@ -161,6 +162,15 @@ class LeftColumn(ttk.Frame):
         if self.category_choice.get() not in (ANY_CLASS, *names):
             self.category_choice.set(ANY_CLASS)
             self._tell()
+
+    def clear_filter(self) -> None:
+        """For another visit; tells nobody."""
+        self._quiet = True
+        self.search.set("")
+        self.state_choice.set("All files")
+        self.category_choice.set(ANY_CLASS)
+        self.order_choice.set(ORDERS[0])
+        self._quiet = False
 
     def set_filter(self, state: str) -> None:
         self.search.set("")
@@ -177,15 +187,19 @@ class LeftColumn(ttk.Frame):
         self.events.back_to_canvas()
 
     def _tell(self) -> None:
+        if self._quiet:
+            return
         category = self._category_ids.get(self.category_choice.get())
         self.events.filtered(self.state_choice.get(), self.search.get(), category, self.order_choice.get())
 
 
 def file_entry(each: ImageEntry) -> FileEntry:
-    detail = {
-        ImageState.NEW: "",
-        ImageState.NEGATIVE: "negative",
-        ImageState.SUBMITTED: counted(each.boxes, "box", "boxes"),
-        ImageState.DRAFT: f"draft, {counted(each.boxes, 'box', 'boxes')}",
-    }[each.state]
+    """Made for every file of the list at once, so nothing is worked out that is not shown."""
+    detail = ""
+    if each.state is ImageState.NEGATIVE:
+        detail = "negative"
+    elif each.state is not ImageState.NEW:
+        detail = counted(each.boxes, "box", "boxes")
+        if each.state is ImageState.DRAFT:
+            detail = f"draft, {detail}"
     return FileEntry(each.image_id, each.name, each.state.value, detail)

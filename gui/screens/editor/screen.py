@@ -6,7 +6,7 @@ Going from image to image is in browsing.py, showing in display.py, saving in sa
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import Any
 
@@ -20,6 +20,7 @@ from ...core.records import Category, GroupSummary, Image, ImageAnnotations, Ima
 from ...core.wording import counted
 from ...widgets.box_canvas import CanvasEvents
 from ...widgets.box_list import BoxEvents
+from ...widgets.file_list import FileEntry
 from ...widgets.viewport import View
 from ..base import Context, Screen
 from . import dialogs
@@ -27,7 +28,7 @@ from .actions import Actions
 from .browsing import Browser
 from .categories import Categories
 from .display import Display
-from .left import LeftColumn, LeftEvents
+from .left import LeftColumn, LeftEvents, file_entry
 from .saving import Saver
 from .stage import Stage
 
@@ -45,7 +46,7 @@ class EditorScreen(Screen):
         super().__init__(parent, context)
         self.group_id = self.experiment_id = 0
         self.visit, self.book = EditVisit(), FileBook()
-        self.images: dict[int, Image] = {}
+        self.images: Mapping[int, Image] = {}
         self.image_id: int | None = None
         self.session: EditSession | None = None
         self.go_on = True
@@ -102,13 +103,19 @@ class EditorScreen(Screen):
         self.saver = self._new_saver()
         self.display.no_picture("Opening…")
         group_id, image_id = self.group_id, params.get("image_id")
-        self.store(lambda: open_group(self.workspace, group_id), lambda opened: self._opened(opened, image_id))
 
-    def _opened(self, opened: Opened, image_id: int | None) -> None:
+        def read() -> tuple[Opened, FileBook, list[FileEntry]]:
+            # What takes long with 25,000 images is done here and not in Tk's thread.
+            opened, book = open_group(self.workspace, group_id), FileBook()
+            book.load(opened.entries)
+            return opened, book, [file_entry(entry) for entry in book.entries]
+
+        self.store(read, lambda found: self._opened(*found, image_id))
+
+    def _opened(self, opened: Opened, book: FileBook, files: list[FileEntry], image_id: int | None) -> None:
         if opened.group.id != self.group_id:
             return
-        self.images = dict(opened.images)
-        self.book.load(opened.entries)
+        self.images, self.book = opened.images, book
         self.left.title.configure(text=f"Annotations for {opened.dataset}")
         self.categories.take(opened.categories, opened.summary)
         self.go_on = opened.go_on
@@ -116,7 +123,7 @@ class EditorScreen(Screen):
         canvas.set_crosshair(opened.cross)
         canvas.restore_view(View(view.fit, view.scale, view.x, view.y))
         self.display.set_mode("draw")
-        self.display.all_files()
+        self.display.all_files(files)
         first = next((each for each in (image_id, view.image_id) if each in self.images), None)
         if first is None:
             first = self.book.next_to_do(None)
