@@ -18,7 +18,7 @@ from dataclasses import replace
 from darknet_bridge.errors import DarknetError
 from darknet_bridge.training import Event, RunDir, TrainingProcess, TrainOptions
 
-from .errors import UserError
+from .errors import NoSpaceError, UserError
 from .ingest import Ingest, Live
 from .prepare_run import SAMPLES, read_ready
 from .records import Run, RunState
@@ -98,6 +98,8 @@ class Queue:
                 self._train(run)
             except DarknetError as error:
                 self._end(run, Ending(RunState.FAILED, f"The training can't be started: {error}."))
+            except UserError:
+                self._closing.wait(FLUSH_S)  # the library can't be written now: the run's folder keeps what is to be written
             self._live = None
 
     def _next(self) -> Run | None:
@@ -172,8 +174,9 @@ class Queue:
         return asked
 
     def _flush(self, ingest: Ingest) -> None:
-        self._workspace.run_store(lambda: ingest.flush(self._workspace))
-        self._publish(ingest.run)
+        with suppress(NoSpaceError):  # what could not be written comes with the next second's
+            self._workspace.run_store(lambda: ingest.flush(self._workspace))
+            self._publish(ingest.run)
 
     def _end(self, run: Run, ending: Ending) -> None:
         def write() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,9 @@ from darknet_bridge.formats import read_cfg
 from darknet_bridge.training import Done, Error, RunDir, TrainingProcess
 from gui.core.checkpoints import selected, usable
 from gui.core.continue_run import continue_run, continued_schedule, lineage
-from gui.core.errors import UserError
+from gui.core.errors import NoSpaceError, UserError
 from gui.core.prepare_run import choose_samples, prepare_run
-from gui.core.records import Part, RunState
+from gui.core.records import Metric, Part, RunState
 from gui.core.run_words import ending_of
 from gui.core.setup import Start
 from gui.core.training import Queue
@@ -107,6 +107,26 @@ def test_a_trainer_is_found_again_and_a_killed_one_paused(workspace: Workspace, 
     ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
     assert ended.state is RunState.PAUSED and "switched off after step" in ended.reason
     again.close()
+
+
+def test_a_full_disk_under_the_library_loses_nothing(
+    workspace: Workspace, experiment: int, line: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library can't be written for a while; the training goes on and everything is there afterwards."""
+    runs = workspace.store.runs
+    add, failures = runs.add_metrics, [3]
+
+    def full(run_id: int, metrics: Sequence[Metric]) -> None:
+        if failures[0]:
+            failures[0] -= 1
+            raise NoSpaceError("The disk is full.")
+        add(run_id, metrics)
+
+    monkeypatch.setattr(runs, "add_metrics", full)
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=600), nothing)
+    ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert ended.state is RunState.FINISHED and failures == [0]
+    assert len(workspace.run_store(lambda: runs.metrics(run.id))) == 600
 
 
 def test_continuing_makes_one_curve(workspace: Workspace, experiment: int, line: Queue) -> None:

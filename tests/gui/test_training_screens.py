@@ -74,6 +74,14 @@ def test_choices_are_stored_and_checked(app: Any, turn: Turn) -> None:
     assert "Scratch" not in screen.why_model.cget("text") and screen.scratch_note.winfo_manager()
 
 
+def test_a_finding_leads_to_its_image(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    turn(lambda: any(finding.id == "few" for finding in screen.findings.findings), "the check")
+    finding = next(each for each in screen.findings.findings if each.id == "few")
+    click(button(screen.findings, "Annotate more"))
+    turn(lambda: app.router.current_id == "editor" and app.router.current.image_id == finding.images[0], "the editor")
+
+
 def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
     training = trained(app, turn)
     turn(lambda: training.example_label.cget("text").startswith("Example 1/8"), "the samples")

@@ -19,12 +19,14 @@ from ...core.prepare_run import prepare_run
 from ...core.records import Run
 from ...core.review import duration
 from ...core.setup import (
+    LARGEST_SIDE,
     MODELS,
     SCRATCH_WARNING,
     Setup,
     Start,
     default_steps,
     parse_steps,
+    side_of,
     start_problem,
     steps_hint,
     steps_of,
@@ -343,10 +345,13 @@ class SetupScreen(StepScreen):
     def _fix(self, finding: preflight.Finding) -> None:
         action = finding.action[0] if finding.action else ""
         if action == "annotate":
-            image = {"image_id": finding.images[0]} if finding.images else {}
-            self.router.show("editor" if image else "annotation", experiment_id=self.experiment_id, **image)
+            group = self._loaded.experiment.group_id if self._loaded else None
+            if finding.images and group is not None:
+                self.router.show("editor", group_id=group, experiment_id=self.experiment_id, image_id=finding.images[0])
+            else:
+                self.router.show("annotation", experiment_id=self.experiment_id)
         elif action == "larger":
-            side = (self.setup.size or 416) + 96
+            side = min(side_of(self.setup) + 96, LARGEST_SIDE)
             self._changed(replace(self.setup, size=side))
             self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
         elif self._material is not None:
