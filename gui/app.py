@@ -254,7 +254,10 @@ class App:
         self.context.event("error", code=type(error).__name__, text=text)
 
     def _callback_failed(self, _kind: type[BaseException], error: BaseException, _trace: object) -> None:
-        self.failed(error)
+        try:
+            self.failed(error)
+        except Exception:  # an error that leaves this callback would end the whole window
+            LOG.exception("an error could not be shown")
 
     def _stalled(self, late_ms: float) -> None:
         self.workspace.event("stall", ms=round(late_ms))

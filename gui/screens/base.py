@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from ..core.wording import counted
 from ..tk.commands import Commands
 from ..tk.shell import Router, StatusLine
 from ..tk.tasks import Progress, Task, Tasks
@@ -171,6 +172,5 @@ class StepScreen(Screen):
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """plural(1, "box", "boxes") -> "1 box"; thousands are set apart: "25 000 images"."""
-    number = f"{count:,}".replace(",", "\u202f")
-    return f"{number} {one if count == 1 else many or one + 's'}"
+    """plural(1, "box", "boxes") -> "1 box"; "25,000 images"."""
+    return counted(count, one, many)

@@ -256,6 +256,14 @@ def grabber(widget: tk.Misc) -> tk.Misc | None:
         return None  # one of Tk's own, such as an open list of choices
 
 
+def focused(widget: tk.Misc) -> tk.Misc | None:
+    """What has the keyboard, if it is one of ours. (tkinter's own focus_get fails on what Tcl made, such as Tk's file chooser.)"""
+    try:
+        return widget.focus_get()
+    except KeyError:
+        return None
+
+
 def _family(name: str) -> Any:
     dark, light = PALETTES["dark"], PALETTES["light"]
     return boot.Theme(

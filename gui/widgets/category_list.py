@@ -112,9 +112,6 @@ class CategoryList(ttk.Frame):
         self.new.grid_remove()
         self.list.canvas.focus_set()
 
-    def search(self, text: str) -> None:
-        self._search.set(text)
-
     def rename(self, category_id: int | None) -> None:
         """Opens the field over the name."""
         self.list.edit(category_id)
@@ -263,7 +260,7 @@ class _Rows(RowList):
             right -= px(26)
         if not hovered:
             ink = "selected_text" if active else "muted"
-            right -= self.words(right, middle, f"{row.boxes:,}".replace(",", "\u202f"), ink, fonts.SMALL, "e") + px(8)
+            right -= self.words(right, middle, f"{row.boxes:,}", ink, fonts.SMALL, "e") + px(8)
         ink = "selected_text" if active else "muted" if row.hidden else "text"
         self.words(
             left + side + px(10), middle, row.name, ink, fonts.STRONG if active else fonts.BODY, room=right - left - side - px(14)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 
 from ..tk.commands import Command
-from ..tk.theme import Theme, grabber
+from ..tk.theme import Theme, focused, grabber
 from .controls import button, entry, icon_label, label, set_enabled
 
 
@@ -24,7 +24,7 @@ class Dialog:
     ) -> None:
         self.theme = theme
         self._top = parent.winfo_toplevel()
-        self._focus_before = self._top.focus_get()
+        self._focus_before = focused(self._top)
         self._grab_before = grabber(self._top)
         self.frame = ttk.Frame(self._top, style="Dialog.TFrame")
         inner = ttk.Frame(self.frame, style="Card.TFrame")

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import ImageTk
 
 from ..tk.styles import rounded
-from ..tk.theme import Theme
+from ..tk.theme import Theme, focused
 
 _WHEEL_PX = 60
 
@@ -67,7 +67,7 @@ class VirtualCanvas(ttk.Frame):
 
     @property
     def has_focus(self) -> bool:
-        return bool(self.canvas.focus_get() is self.canvas) if self.canvas.winfo_viewable() else False
+        return focused(self.canvas) is self.canvas if self.canvas.winfo_viewable() else False
 
     def box(self, x: int, y: int, width: int, height: int, fill: str, edge: str, line: int = 1, radius: float = 8) -> None:
         """A rounded box; fill and edge are colour tokens. Boxes of one size share a picture."""
