@@ -20,7 +20,7 @@ import pytest
 WAIT_S = 15.0
 
 
-def _start_xvfb() -> subprocess.Popen[bytes]:
+def _start_xvfb() -> tuple[subprocess.Popen[bytes], str]:
     program = shutil.which("Xvfb")
     if program is None:
         pytest.skip("no DISPLAY, and no Xvfb to make one (Debian and Ubuntu: xvfb)")
@@ -33,14 +33,15 @@ def _start_xvfb() -> subprocess.Popen[bytes]:
     if not number:
         server.wait(5)
         pytest.skip("Xvfb could not be started")
-    os.environ["DISPLAY"] = f":{number}"
-    return server
+    return server, f":{number}"
 
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
     before = os.environ.get("DISPLAY")
-    server = None if before and not shutil.which("Xvfb") else _start_xvfb()
+    server = None
+    if not before or shutil.which("Xvfb"):
+        server, os.environ["DISPLAY"] = _start_xvfb()
     yield os.environ["DISPLAY"]
     if server is not None:
         if before is None:
@@ -49,6 +50,15 @@ def display() -> Iterator[str]:
             os.environ["DISPLAY"] = before
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture
+def own_display() -> Iterator[str]:
+    """A server for programs of their own, whose keyboard the root of this process does not get."""
+    server, name = _start_xvfb()
+    yield name
+    server.terminate()
+    server.wait(10)
 
 
 @pytest.fixture(scope="session")

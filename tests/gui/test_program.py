@@ -28,9 +28,10 @@ def until(what: str, condition: Callable[[], object]) -> None:
 class Program:
     """One run of darknet-studio on a library, with its event log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, display: str) -> None:
         self.library, self.log = folder / "library", folder / "events.jsonl"
-        environment = {**os.environ, "DARKNET_STUDIO_EVENT_LOG": str(self.log), "HOME": str(folder / "home")}
+        environment = {**os.environ, "DARKNET_STUDIO_EVENT_LOG": str(self.log), "HOME": str(folder / "home"), "DISPLAY": display}
+        self.display = display
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gui", "--library", str(self.library)],
             env=environment,
@@ -43,8 +44,12 @@ class Program:
         lines = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
         return [event for event in map(json.loads, lines) if event["event"] == name]
 
+    def xdotool(self, *words: str) -> str:
+        environment = {**os.environ, "DISPLAY": self.display}
+        return subprocess.run(["xdotool", *words], check=True, capture_output=True, text=True, env=environment).stdout
+
     def keys(self, *names: str) -> None:
-        subprocess.run(["xdotool", "key", "--delay", "60", *names], check=True)
+        self.xdotool("key", "--delay", "60", *names)
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -53,13 +58,13 @@ class Program:
 
 
 @pytest.fixture
-def program(display: str, tmp_path: Path) -> Iterator[Callable[[], Program]]:
+def program(own_display: str, tmp_path: Path) -> Iterator[Callable[[], Program]]:
     if shutil.which("xdotool") is None:
         pytest.skip("real keys need xdotool (Debian and Ubuntu: xdotool)")
     started: list[Program] = []
 
     def start() -> Program:
-        started.append(Program(tmp_path))
+        started.append(Program(tmp_path, own_display))
         until("the start page", lambda: started[-1].events("screen"))
         return started[-1]
 
@@ -70,13 +75,12 @@ def program(display: str, tmp_path: Path) -> Iterator[Callable[[], Program]]:
 
 def test_start_name_an_experiment_and_quit(program: Callable[[], Program], tmp_path: Path) -> None:
     run = program()
-    found = subprocess.run(["xdotool", "search", "--name", "^Darknet Studio"], capture_output=True, text=True, check=True)
-    window = found.stdout.split()[0]
-    subprocess.run(["xdotool", "windowfocus", "--sync", window], check=True)
+    window = run.xdotool("search", "--name", "^Darknet Studio").split()[0]
+    run.xdotool("windowfocus", "--sync", window)
     run.keys("ctrl+n")
     until("the form", lambda: len(run.events("screen")) >= 2)
     time.sleep(0.7)
-    subprocess.run(["xdotool", "type", "--delay", "40", "Garden birds"], check=True)
+    run.xdotool("type", "--delay", "40", "Garden birds")
     time.sleep(0.3)
     run.keys("Return")
     until("the first step", lambda: any(event["name"] == "dataset" for event in run.events("screen")))
