@@ -294,7 +294,7 @@ class App:
             run = active[0]
             name = self.workspace.store.experiments.get(run.experiment_id).name
             waiting = f", {len(active) - 1} more waiting" if len(active) > 1 else ""
-            return f"Training “{name}”: step {run.done_steps} of {run.total_steps}{waiting}"
+            return f"Training “{name}”: step {run.done_steps:,} of {run.total_steps:,}{waiting}"
 
         self.tasks.store(named, lambda text: status.set(job=text), owner=status)
 

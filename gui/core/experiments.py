@@ -131,8 +131,8 @@ def run_status(run: Run, now: float) -> str:
     if run.state is RunState.FINISHED:
         return f"Succeeded {when}"
     said = {
-        RunState.PAUSED: f"Paused at step {run.done_steps}/{run.total_steps}",
-        RunState.STOPPED: f"Stopped {when} at step {run.done_steps}/{run.total_steps}",
+        RunState.PAUSED: f"Paused at step {run.done_steps:,}/{run.total_steps:,}",
+        RunState.STOPPED: f"Stopped {when} at step {run.done_steps:,}/{run.total_steps:,}",
         RunState.FAILED: f"Failed {when}",
     }[run.state]
     return f"{said}: {run.reason}" if run.reason else said
@@ -140,4 +140,4 @@ def run_status(run: Run, now: float) -> str:
 
 def _step(run: Run) -> str:
     share = 100 * run.done_steps // run.total_steps if run.total_steps else 0
-    return f"Step {run.done_steps}/{run.total_steps} ({share}%)"
+    return f"Step {run.done_steps:,}/{run.total_steps:,} ({share}%)"

@@ -92,11 +92,11 @@ RUN = Run(1, 1, 1, RunState.RUNNING, "yolov4", Path("/x"), 0.0, 5000, done_steps
     [
         (None, "Created a minute ago"),
         (replace(RUN, state=RunState.QUEUED), "Waiting for its turn"),
-        (RUN, "Step 3132/5000 (62%)"),
+        (RUN, "Step 3,132/5,000 (62%)"),
         (replace(RUN, state=RunState.FINISHED), "Succeeded a day ago"),
         (replace(RUN, state=RunState.FAILED, reason="The disk is full."), "Failed a day ago: The disk is full."),
-        (replace(RUN, state=RunState.STOPPED), "Stopped a day ago at step 3132/5000"),
-        (replace(RUN, state=RunState.PAUSED, reason="Power cut"), "Paused at step 3132/5000: Power cut"),
+        (replace(RUN, state=RunState.STOPPED), "Stopped a day ago at step 3,132/5,000"),
+        (replace(RUN, state=RunState.PAUSED, reason="Power cut"), "Paused at step 3,132/5,000: Power cut"),
         (replace(RUN, total_steps=0), "Step 3132/0 (0%)"),
     ],
 )
