@@ -17,8 +17,7 @@ SAVING = "Saving…"
 
 @dataclass
 class SaveState:
-    """What the line at the top of the editor says of one image. Submits are counted until the store answered; the first sentence
-    appears only when none is under way and nothing differs from the last commit."""
+    """How the saving of one image stands. Submits are counted until the store answered."""
 
     _submits: int = 0
     _failure: str = ""
@@ -53,13 +52,6 @@ class SaveState:
     def failure(self) -> str:
         """Why the last attempt to save failed; the boxes are still on the canvas."""
         return self._failure
-
-    def text(self, changed: bool) -> str:
-        if self._submits:
-            return SAVING
-        if self._failure:
-            return f"Not saved yet: {self._failure}"
-        return UNSUBMITTED if changed else SAVED
 
 
 @dataclass
@@ -139,7 +131,8 @@ class EditVisit:
         return None if session is None else session.records()
 
     def state_text(self, image_id: int | None) -> str:
-        """The line at the top of the editor: of everything that is being saved, then of the open image."""
+        """The line at the top of the editor: of everything that is being saved, then of the open image. That all is saved is
+        said only when no submit is under way and nothing differs from the last commit."""
         if any(state.is_saving for state in self.states.values()):
             return SAVING
         failure = next((state.failure for state in self.states.values() if state.failure), "")

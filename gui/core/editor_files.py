@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .records import ImageEntry, ImageState
-from .wording import counted
 
 STATE_FILTERS: Mapping[str, tuple[ImageState, ...]] = {
     "All files": tuple(ImageState),
@@ -119,7 +118,3 @@ class FileBook:
             if entry.state not in _DONE and entry.image_id not in skip:
                 return entry.image_id
         return None
-
-    def progress_sentence(self) -> str:
-        left = len(self.entries) - self._submitted
-        return "All images are submitted." if not left else f"{counted(left, 'image')} to go."

@@ -64,7 +64,7 @@ class BoxCanvas(tk.Canvas):
         self._photo = tk.PhotoImage(master=self)
         self._image_item = self.create_image(0, 0, anchor="nw", image=self._photo)
         self._message = self.create_text(0, 0, font=fonts.BODY, justify="center", width=420)
-        self.items = BoxItems(self, self.port)
+        self.items = BoxItems(self, self.port, theme.px)
         self._all: tuple[CanvasBox, ...] = ()
         self._boxes_shown = True
         self._without_fill: frozenset[int] = frozenset()
@@ -185,12 +185,6 @@ class BoxCanvas(tk.Canvas):
         self._schedule()
 
     # --- drawing
-
-    def redraw_now(self) -> None:
-        """Draws what waits for the next idle moment."""
-        if self._redraw is not None:
-            self.after_cancel(self._redraw)
-            self._draw()
 
     def _schedule(self) -> None:
         if self._redraw is None:

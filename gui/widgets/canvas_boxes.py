@@ -6,7 +6,7 @@ Only what changed is touched, so that dragging one box among hundreds stays smoo
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from gui.tk import fonts
@@ -62,8 +62,10 @@ class _Items:
 class BoxItems:
     """One per canvas."""
 
-    def __init__(self, canvas: tk.Canvas, port: Viewport) -> None:
+    def __init__(self, canvas: tk.Canvas, port: Viewport, px: Callable[[float], int]) -> None:
+        """px: screen pixels at the interface size, as theme.px gives them."""
         self._canvas = canvas
+        self._px = px
         self._port = port
         self._items: dict[int, _Items] = {}
         self.boxes: tuple[CanvasBox, ...] = ()
@@ -125,7 +127,7 @@ class BoxItems:
                 continue
             for name, (hx, hy) in self._handles(box).items():
                 distance = max(abs(hx - x), abs(hy - y))
-                if distance <= _HANDLE_REACH_PX and (best is None or distance < best[0]):
+                if distance <= self._px(_HANDLE_REACH_PX) and (best is None or distance < best[0]):
                     best = (distance, box.key, name)
         return None if best is None else (best[1], best[2])
 
@@ -148,7 +150,7 @@ class BoxItems:
                 continue
             left, top = self._port.to_canvas(box.left, box.top)
             right, bottom = self._port.to_canvas(box.right, box.bottom)
-            reach = _EDGE_REACH_PX
+            reach = self._px(_EDGE_REACH_PX)
             if not (left - reach <= x <= right + reach and top - reach <= y <= bottom + reach):
                 continue
             inner = left + reach < x < right - reach and top + reach < y < bottom - reach
@@ -167,11 +169,12 @@ class BoxItems:
         right, bottom = self._port.to_canvas(box.right, box.bottom)
         width, height = right - left, bottom - top
         names = set(HANDLE_POINTS)
-        if width < _ALL_HANDLES_FROM_PX:
+        few = self._px(_ALL_HANDLES_FROM_PX)
+        if width < few:
             names -= {"n", "s"}
-        if height < _ALL_HANDLES_FROM_PX:
+        if height < few:
             names -= {"e", "w"}
-        if min(width, height) < _ALL_HANDLES_FROM_PX / 2:
+        if min(width, height) < few / 2:
             names &= {"nw", "se"}
         return {name: (left + fx * width, top + fy * height) for name, (fx, fy) in HANDLE_POINTS.items() if name in names}
 
@@ -193,10 +196,15 @@ class BoxItems:
         canvas.coords(items.outline, left, top, right, bottom)
         canvas.coords(items.halo, left, top, right, bottom)
         canvas.itemconfigure(
-            items.outline, outline=box.colour, width=3 if box.key == self.hovered else 2, dash=(6, 4) if box.locked else ()
+            items.outline,
+            outline=box.colour,
+            width=self._px(3 if box.key == self.hovered else 2),
+            dash=(6, 4) if box.locked else (),
         )
-        canvas.itemconfigure(items.halo, state="normal" if marked else "hidden", width=5 if box.key == self.hovered else 4)
-        shows_tag = bool(box.label) and (marked or right - left >= _TAG_FROM_PX)
+        canvas.itemconfigure(
+            items.halo, state="normal" if marked else "hidden", width=self._px(5 if box.key == self.hovered else 4)
+        )
+        shows_tag = bool(box.label) and (marked or right - left >= self._px(_TAG_FROM_PX))
         items.tagged = shows_tag
         state = "normal" if shows_tag else "hidden"
         if shows_tag:
@@ -209,16 +217,16 @@ class BoxItems:
         canvas = self._canvas
         text = items.box.label
         if items.box.key not in self.selection and items.box.key != self.hovered:
-            text = self._shortened(text, max(int(right - left) - 8, 12))
+            text = self._shortened(text, max(int(right - left) - self._px(8), 12))
         canvas.itemconfigure(items.text, text=text)
         if not self._line_px:
             self._line_px = fonts.line_height(canvas, fonts.SMALL)
-        height, width = self._line_px + 2, self._width(text) + 10
+        height, width = self._line_px + 2, self._width(text) + self._px(10)
         x, y = left - 1, top - height - 1
         if y < 0:
             y = max(top, 0.0)  # inside, when there is no room above
         canvas.coords(items.tag, x, y, x + width, y + height)
-        canvas.coords(items.text, x + 5, y + 1)
+        canvas.coords(items.text, x + self._px(5), y + 1)
 
     def _width(self, text: str) -> int:
         if text not in self._widths:
@@ -233,7 +241,7 @@ class BoxItems:
         return self._short[text, room_px]
 
     def _place_handles(self, items: _Items, points: dict[str, tuple[float, float]]) -> None:
-        canvas, half = self._canvas, _HANDLE_HALF_PX
+        canvas, half = self._canvas, self._px(_HANDLE_HALF_PX)
         for name in [name for name in items.handles if name not in points]:
             canvas.delete(items.handles.pop(name))
         for name, (x, y) in points.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from darknet_bridge import NormBox
-from gui.core.editing_visit import SAVED, SAVING, UNSUBMITTED, EditVisit, SaveState
+from gui.core.editing_visit import SAVED, SAVING, UNSUBMITTED, EditVisit
 from gui.core.records import Box, Category, ImageAnnotations
 
 CROW, GULL, OWL = (Category(number, 1, name, "#000000", number) for number, name in ((5, "Crow"), (6, "Gull"), (9, "Owl")))
@@ -85,24 +85,32 @@ def test_hidden_classes_stay_hidden_on_the_next_image() -> None:
 
 
 def test_saved_is_said_only_after_the_commit() -> None:
-    state = SaveState()
-    assert state.text(changed=False) == SAVED
-    assert state.text(changed=True) == UNSUBMITTED
+    made = visit()
+    image, state = made.open(annotations(1), 100, 100), made.state(1)
+    assert made.state_text(1) == SAVED and made.state_text(None) == SAVED
+    image.draw(1, 1, 9, 9, CROW.id)
+    assert made.state_text(1) == UNSUBMITTED
     state.submit_started()
-    assert state.text(changed=True) == SAVING and state.text(changed=False) == SAVING
+    assert made.state_text(1) == SAVING and state.is_saving
+    image.submitted_now(image.boxes, 2)
+    assert made.state_text(1) == SAVING
     state.submit_committed()
-    assert state.text(changed=False) == SAVED and not state.is_saving
+    assert made.state_text(1) == SAVED and not state.is_saving
 
 
 def test_two_submits_under_way_and_a_failed_one() -> None:
-    state = SaveState()
+    made = visit()
+    made.open(annotations(1), 100, 100).draw(1, 1, 9, 9, CROW.id)
+    made.open(annotations(2), 100, 100)
+    state = made.state(1)
     state.submit_started()
     state.submit_started()
+    assert state.submits_under_way == 2
     state.submit_committed()
-    assert state.text(changed=False) == SAVING
+    assert made.state_text(2) == SAVING
     state.submit_failed("The disk is full.")
-    assert state.text(changed=True) == "Not saved yet: The disk is full."
+    assert made.state_text(2) == "Not saved yet: The disk is full."
     state.draft_stored()
-    assert state.text(changed=True) == UNSUBMITTED
+    assert made.state_text(1) == UNSUBMITTED
     state.draft_failed("no room")
     assert state.failure == "no room"

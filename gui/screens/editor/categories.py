@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...core import annotate, names
@@ -149,6 +149,3 @@ class Categories:
             self.deed_is_last = True
 
         self.screen.store(work, done)
-
-    def choices(self) -> Mapping[str, int]:
-        return {category.name: category.id for category in self.screen.visit.categories}
