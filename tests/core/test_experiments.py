@@ -97,7 +97,7 @@ RUN = Run(1, 1, 1, RunState.RUNNING, "yolov4", Path("/x"), 0.0, 5000, done_steps
         (replace(RUN, state=RunState.FAILED, reason="The disk is full."), "Failed a day ago: The disk is full."),
         (replace(RUN, state=RunState.STOPPED), "Stopped a day ago at step 3,132/5,000"),
         (replace(RUN, state=RunState.PAUSED, reason="Power cut"), "Paused at step 3,132/5,000: Power cut"),
-        (replace(RUN, total_steps=0), "Step 3132/0 (0%)"),
+        (replace(RUN, total_steps=0), "Step 3,132/0 (0%)"),
     ],
 )
 def test_status_lines(run: Run | None, expected: str) -> None:
