@@ -73,11 +73,21 @@ def restore_dataset(workspace: Workspace, dataset_id: int) -> None:
 
 
 def choose_dataset(workspace: Workspace, experiment_id: int, dataset_id: int | None) -> None:
-    """For an experiment. With another dataset its annotation group is not chosen any more."""
+    """For an experiment. The annotation group of the dataset it had goes; the only one of the new dataset comes by itself."""
     workspace.require_writing()
     experiment = workspace.store.experiments.get(experiment_id)
     if experiment.dataset_id != dataset_id:
-        workspace.store.experiments.set_dataset(experiment_id, dataset_id, None)
+        groups = [] if dataset_id is None else workspace.store.groups.list(dataset_id)
+        only = groups[0].id if len(groups) == 1 else None
+        workspace.store.experiments.set_dataset(experiment_id, dataset_id, only)
+        workspace.changes.publish("experiments")
+
+
+def choose_first_group(workspace: Workspace, experiment_id: int, group_id: int) -> None:
+    """For an experiment on the dataset of the group that has none chosen yet; otherwise nothing changes."""
+    experiment, group = workspace.store.experiments.get(experiment_id), workspace.store.groups.get(group_id)
+    if experiment.group_id is None and experiment.dataset_id == group.dataset_id:
+        workspace.store.experiments.set_dataset(experiment_id, group.dataset_id, group_id)
         workspace.changes.publish("experiments")
 
 

@@ -257,7 +257,7 @@ def grabber(widget: tk.Misc) -> tk.Misc | None:
 
 
 def focused(widget: tk.Misc) -> tk.Misc | None:
-    """What has the keyboard, if it is one of ours. (tkinter's own focus_get fails on what Tcl made, such as Tk's file chooser.)"""
+    """What has the keyboard, if it is ours. (tkinter's focus_get fails on what Tcl made, such as Tk's file chooser.)"""
     try:
         return widget.focus_get()
     except KeyError:

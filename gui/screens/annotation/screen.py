@@ -21,6 +21,7 @@ from .new_group import NewGroupDialog, said
 
 NO_DATASET = "Choose a dataset in the step Dataset first."
 NO_GROUP = "Create an annotation group, or import one."
+NONE_CHOSEN = "Choose the annotation group to train on: click it."
 NOTHING_SUBMITTED = "Submit at least one image: press Edit Annotation Group and mark what the model shall find."
 TIPS = (
     "The model imitates the way you draw boxes. Decide on one style and stay with it.",
@@ -168,7 +169,7 @@ class AnnotationScreen(StepScreen):
             self.set_summary(
                 [
                     *(("Submitted files", f"– / {total:,}"), ("Remaining files", f"– / {total:,}"), ("Total annotations", "–")),
-                    *(("Categories", "0"), ("Status", "No group yet")),
+                    *(("Categories", "0"), ("Status", "No group chosen" if loaded.groups else "No group yet")),
                 ]
             )
         else:
@@ -227,7 +228,7 @@ class AnnotationScreen(StepScreen):
         if loaded.experiment.dataset_id is None:
             return NO_DATASET
         if loaded.summary is None:
-            return NO_GROUP
+            return NONE_CHOSEN if loaded.groups else NO_GROUP
         return None if loaded.summary.submitted else NOTHING_SUBMITTED
 
     def new_reason(self) -> str | None:
@@ -238,7 +239,9 @@ class AnnotationScreen(StepScreen):
     def edit_reason(self) -> str | None:
         if self.loaded is None or self.loaded.experiment.dataset_id is None:
             return NO_DATASET
-        return None if self.loaded.summary is not None else NO_GROUP
+        if self.loaded.summary is not None:
+            return None
+        return NONE_CHOSEN if self.loaded.groups else NO_GROUP
 
     # --- what the user does
 

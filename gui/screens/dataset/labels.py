@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.datasets import choose_first_group
 from ...core.export_labels import ExportReport, export_labels
 from ...core.import_labels import LabelPlan, LabelReport, apply_labels, plan_labels, standard_mapping
 from ...core.records import AnnotationGroup, Dataset
@@ -107,13 +108,15 @@ class Labels:
     def _apply(
         self, dataset_id: int, group_id: int | None, plan: LabelPlan, mapping: dict[str, int | str | None], replace: bool
     ) -> None:
-        workspace = self.screen.workspace
+        workspace, experiment_id = self.screen.workspace, self.screen.experiment_id
 
         def work() -> LabelReport:
             target = group_id
             if target is None:
                 target = workspace.store.groups.create(dataset_id, IMPORTED).id
-            return apply_labels(workspace, target, plan, mapping, replace)
+            report = apply_labels(workspace, target, plan, mapping, replace)
+            choose_first_group(workspace, experiment_id, target)
+            return report
 
         def done(report: LabelReport) -> None:
             text = f"{plural(report.boxes, 'box', 'boxes')} on {plural(report.images, 'image')} imported as submitted."
