@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from darknet_bridge.formats import layer_floats
-from darknet_bridge.training import Hello, RunImage, Step, TrainingProcess, TrainOptions, create_run
+from darknet_bridge.training import Error, Hello, RunDir, RunImage, Step, TrainingProcess, TrainOptions, create_run
 
 from .errors import UserError
 from .preflight import needed_bytes
@@ -34,14 +34,18 @@ _KEY = "estimates"
 _REMEMBERED = 40
 _FORWARD_SHARE = 0.4  # of a training step's time an image: looking without learning
 _MORE_SIZES = 1.4
+_HELLO_S = 15.0
+_QUIET = ("-samples", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """seconds_per_step: of a step as it will be trained. memory_bytes: planned peak. weights_bytes: of one checkpoint."""
+    """seconds_per_step: of a step as it will be trained. image_seconds: to look at an image; look_seconds: to get the weights
+    ready for looking. memory_bytes: planned peak. weights_bytes: of one checkpoint. batch: images a step."""
 
     seconds_per_step: float
     image_seconds: float
+    look_seconds: float
     memory_bytes: int
     weights_bytes: int
     device: str
@@ -50,8 +54,9 @@ class Estimate:
     def seconds(self, steps: int, images_train: int, images_valid: int) -> float:
         """Of the whole training, evaluations included."""
         every = max(100, 4 * images_train // max(1, self.batch))
-        looks = (steps // every + 1) * images_valid + (steps // sample_every(steps) + 1) * SAMPLE_COUNT
-        return steps * self.seconds_per_step + looks * self.image_seconds
+        evaluations, looks = steps // every + 1, steps // sample_every(steps) + 1
+        images = evaluations * images_valid + looks * SAMPLE_COUNT
+        return steps * self.seconds_per_step + (evaluations + looks) * self.look_seconds + images * self.image_seconds
 
     @property
     def disk_bytes(self) -> int:
@@ -80,24 +85,40 @@ def measure(data: TrainingData, setup: Setup, progress: Progress) -> Estimate:
     part = min(batch, MEASURED_BATCH)
     own = replace(setup, batch=part, random=False, steps=100_000, subdivisions=None)
     cfg = build_cfg(own, len(data.categories))
+    real = build_cfg(setup, len(data.categories))
     with tempfile.TemporaryDirectory(prefix="darknet-studio-") as folder:
         names = [each.name for each in data.classes]
         pictures = [RunImage(image.path, ()) for image in data.images if image.path.is_file()][:_IMAGES]
-        run = create_run(Path(folder) / "run", cfg, names, pictures, ()).run
-        process = TrainingProcess.start(
-            run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, extra=("-samples", "0"))
-        )
-        try:
-            hello, seconds = _watch(process, progress)
-        finally:
-            process.kill()
-    real = build_cfg(setup, len(data.categories))
-    area = mean_area(side_of(setup)) if _many_sizes(real.detection_layers[-1].number("random", 0)) else 1.0
-    largest = _MORE_SIZES**2 if area != 1.0 else 1.0
+        run = create_run(Path(folder) / "timed", cfg, names, pictures, ()).run
+        hello, seconds = _timed(run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, extra=_QUIET), progress)
+        planned = create_run(Path(folder) / "planned", real, names, pictures, ()).run
+        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", extra=_QUIET))
+    area = mean_area(side_of(setup)) if real.detection_layers[-1].number("random", 0) > 0 else 1.0
     step = seconds * area * batch / part
-    floats = sum(layer_floats(real))
-    memory = round(hello.memory_bytes * largest)
-    return Estimate(step, _FORWARD_SHARE * seconds / part, memory, 4 * floats + 20, hello.device, batch)
+    weights_bytes = 4 * sum(layer_floats(real)) + 20
+    return Estimate(step, _FORWARD_SHARE * seconds / part, seconds, memory, weights_bytes, hello.device, batch)
+
+
+def _planned(run: RunDir, options: TrainOptions) -> int:
+    """The memory that the training program plans for the choices as they are; it is ended before its first step."""
+    process = TrainingProcess.start(run, options)
+    try:
+        for event in process.follow(timeout_s=_HELLO_S):
+            if isinstance(event, Hello):
+                return event.memory_bytes
+            if isinstance(event, Error):
+                raise UserError(f"This can't be trained here: {event.text.rstrip('.')}.")
+    finally:
+        process.kill()
+    raise UserError(f"The memory could not be planned: {process.log_tail(2) or 'the training program gave no sign'}.")
+
+
+def _timed(run: RunDir, options: TrainOptions, progress: Progress) -> tuple[Hello, float]:
+    process = TrainingProcess.start(run, options)
+    try:
+        return _watch(process, progress)
+    finally:
+        process.kill()
 
 
 def _watch(process: TrainingProcess, progress: Progress) -> tuple[Hello, float]:
@@ -133,10 +154,6 @@ def mean_area(side: int) -> float:
             new = (round(value * side / 32) + 1) * 32
             shares.append((min(new, side) if value < 1 else new) ** 2 / side**2)
     return sum(shares) / len(shares)
-
-
-def _many_sizes(random: float) -> bool:
-    return random > 0
 
 
 def _key(setup: Setup, classes: int) -> str:

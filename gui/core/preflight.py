@@ -262,6 +262,7 @@ def _together(workspace: Workspace, material: Material) -> str:
             # The key decides the part: that of an image that is learnt from leaves the others where most of them are.
             keys |= {image.id: _common_key(members) for image in members}
     workspace.store.datasets.set_split_keys(keys)
+    workspace.changes.publish("datasets")
     return f"{counted(len(keys), 'image')} that look alike now stay together."
 
 

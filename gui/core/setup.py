@@ -217,8 +217,8 @@ def save_every(steps: int) -> int:
 
 
 def sample_every(steps: int) -> int:
-    """Steps between two looks at the sample images."""
-    return max(1, steps // SHOWINGS)
+    """Steps between two looks at the sample images. A look costs about as much as a step or two of a small network."""
+    return max(1, steps // SHOWINGS, min(10, steps // 12))
 
 
 def start_problem(setup: Setup) -> str | None:

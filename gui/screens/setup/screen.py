@@ -163,7 +163,7 @@ class SetupScreen(StepScreen):
         self._read()
 
     def on_changes(self, topics: frozenset[str]) -> None:
-        if not self._starting and any(topic.startswith(("annotations:", "categories:", "datasets", "runs")) for topic in topics):
+        if not self._starting and any(topic.startswith(("annotations:", "categories:", "dataset", "runs")) for topic in topics):
             self._read()
 
     def _read(self) -> None:
@@ -356,11 +356,7 @@ class SetupScreen(StepScreen):
             self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
         elif self._material is not None:
             material, experiment = self._material, self.experiment_id
-            self.store(lambda: preflight.fix(self.workspace, experiment, material, action), self._fixed)
-
-    def _fixed(self, text: str) -> None:
-        self.toast(text)
-        self._read()
+            self.store(lambda: preflight.fix(self.workspace, experiment, material, action), self.toast)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
