@@ -36,6 +36,7 @@ _FORWARD_SHARE = 0.4  # of a training step's time an image: looking without lear
 _MORE_SIZES = 1.4
 _HELLO_S = 15.0
 _QUIET = ("-samples", "0")
+# The programs end by themselves after STEPS: nothing is left at work when this one is killed meanwhile.
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,11 @@ def measure(data: TrainingData, setup: Setup, progress: Progress) -> Estimate:
         names = [each.name for each in data.classes]
         pictures = [RunImage(image.path, ()) for image in data.images if image.path.is_file()][:_IMAGES]
         run = create_run(Path(folder) / "timed", cfg, names, pictures, ()).run
-        hello, seconds = _timed(run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, extra=_QUIET), progress)
+        hello, seconds = _timed(
+            run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, steps=STEPS, extra=_QUIET), progress
+        )
         planned = create_run(Path(folder) / "planned", real, names, pictures, ()).run
-        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", extra=_QUIET))
+        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", steps=STEPS, extra=_QUIET))
     area = mean_area(side_of(setup)) if real.detection_layers[-1].number("random", 0) > 0 else 1.0
     step = seconds * area * batch / part
     weights_bytes = 4 * sum(layer_floats(real)) + 20
