@@ -279,3 +279,13 @@ def test_names_that_no_screen_can_show(screen: Any, root: Any, turn: Turn, tmp_p
         screen.carousel.turn(1)
     screen.show_statistics(screen.selected)
     turn(lambda: len(screen.figures._charts) >= 3)
+
+
+def test_a_late_answer_does_not_turn_the_preview_back(screen: Any, turn: Turn, photos: Path) -> None:
+    import_pictures(screen.workspace, ImportRequest("Birds"), survey([photos]), quiet)
+    turn(lambda: screen.names() == ["Birds"])
+    screen.choose(screen._shelf.datasets[0].id)
+    turn(lambda: screen.carousel.count == 8)
+    screen.carousel.turn(3)
+    screen._previewed(screen.selected, list(screen._preview))
+    assert screen.carousel.position == 3

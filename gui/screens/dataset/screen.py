@@ -209,7 +209,8 @@ class DatasetScreen(StepScreen):
             self.store(lambda: (wanted, store.datasets.first_images(wanted, _PREVIEWS)), lambda found: self._previewed(*found))
 
     def _previewed(self, dataset_id: int, images: list[Image]) -> None:
-        if dataset_id == self.selected:
+        # Two refreshes may have asked for the same images: the second must not turn the user back to the first one.
+        if dataset_id == self.selected and not (images and images == self._preview and self.carousel.count):
             self._preview = images
             self.carousel.set_count(len(images), "This dataset has no images.")
 
