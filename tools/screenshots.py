@@ -63,10 +63,40 @@ def views(app: App, experiment: Experiment) -> Iterator[tuple[str, Callable[[], 
     for step in ("dataset", "annotation", "setup"):
         if knows(step):
             yield step, partial(show, step, experiment_id=experiment.id)
+    if knows("annotation"):
+        yield "new-group", partial(new_group, app)
+        yield "annotation-after", lambda: app.root.event_generate("<Escape>")
     if knows("editor"):
         yield "editor", lambda: show("editor", experiment_id=experiment.id, group_id=experiment.group_id)
+        yield "editor-drawing", partial(draw, app)
+        yield "editor-keys", lambda: app.commands.run("keys")
+        yield "editor-after", partial(give_up, app)
     yield "settings", lambda: show("settings")
     yield "keys", lambda: app.commands.run("keys")
+
+
+def new_group(app: App) -> None:
+    """The dialog of a new annotation group; in front of the step that is shown."""
+    app.router.show("annotation", experiment_id=app.router.params["experiment_id"])
+    settle(app)
+    app.commands.run("annotation.new")
+
+
+def draw(app: App) -> None:
+    """A box that is just being drawn, and another one selected."""
+    canvas = app.router.current.stage.canvas  # type: ignore[union-attr]
+    (x0, y0), (x1, y1) = (map(round, canvas.port.to_canvas(*point)) for point in ((40, 270), (150, 380)))
+    app.commands.run("editor.next_box")
+    canvas.event_generate("<Motion>", x=x0, y=y0)
+    canvas.event_generate("<ButtonPress-1>", x=x0, y=y0)
+    for share in (0.5, 1.0):
+        canvas.event_generate("<Motion>", x=round(x0 + (x1 - x0) * share), y=round(y0 + (y1 - y0) * share), state=0x100)
+
+
+def give_up(app: App) -> None:
+    """Closes the sheet of keys and forgets the box."""
+    app.root.event_generate("<Escape>")
+    app.router.current.stage.canvas.pointer.abandon()  # type: ignore[union-attr]
 
 
 def settle(app: App) -> None:
@@ -103,10 +133,12 @@ def main() -> int:
             app.set_scale(scale)
             app.root.geometry(f"{round(SIZE[0] * scale)}x{round(SIZE[1] * scale)}+0+0")
             for name, go in views(app, experiment):
-                if wanted and name not in wanted:
+                if wanted and not any(name == each or name.startswith(f"{each}-") for each in wanted):
                     continue
                 go()
                 settle(app)
+                if name.endswith("-after"):
+                    continue
                 target = options.folder / f"{name}-{mode}{'-2x' if scale == 2 else ''}.png"
                 picture(app, scale).save(target, optimize=True)
                 print(target)
