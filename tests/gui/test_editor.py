@@ -318,6 +318,15 @@ def test_close_asks_and_cancel_submit_reset_do_what_they_say(bench: EditorBench)
     assert bench.stored(bench.ids[0]).revision == 1
 
 
+def test_close_right_after_submit_does_not_ask(bench: EditorBench) -> None:
+    screen = bench.open()
+    bench.drag(50, 60, 150, 160)
+    screen.submit()
+    screen.close()
+    bench.turn(lambda: bench.app.router.current is not screen)
+    assert bench.stored(bench.ids[0]).revision == 1
+
+
 def test_reopens_at_the_last_image_with_its_zoom(bench: EditorBench) -> None:
     screen = bench.open()
     bench.key("Next", "Next")

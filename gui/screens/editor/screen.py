@@ -286,7 +286,8 @@ class EditorScreen(Screen):
 
     def leave(self) -> bool:
         """Asks when something was not submitted; Close is tried again after the answer."""
-        waiting = self.visit.unsubmitted()
+        # What is being submitted is on its way; should that fail, its draft is in the library.
+        waiting = [image_id for image_id in self.visit.unsubmitted() if image_id not in self.saver.submitting]
         if waiting and not self._may_leave and not self.workspace.read_only:
             dialogs.ask_unsubmitted(self, len(waiting), self._submit_and_close, self._reset_and_close)
             return False
