@@ -16,13 +16,16 @@ class ScrolledFrame(ttk.Frame):
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         surface = theme.surface_of(parent)
         super().__init__(parent, style=theme.style("", surface, "TFrame"))
-        self._canvas = theme.canvas(self, surface, width=1, height=1, yscrollincrement=theme.px(20))
+        # Two pixels, and a bar that is placed: Tk's grid leaves an arrangement unfinished, and what is in it unseen, when the
+        # size it asks for falls to one pixel meanwhile.
+        self._canvas = theme.canvas(self, surface, width=2, height=2, yscrollincrement=theme.px(20))
         self._bar = ttk.Scrollbar(
             self, style=theme.style("", surface, "Vertical.TScrollbar"), command=self._canvas.yview, takefocus=0
         )
         self._canvas.configure(yscrollcommand=self._moved)
         self.columnconfigure(0, weight=1)
-        self.columnconfigure(1, minsize=theme.px(8))  # kept free, so that showing the bar moves nothing
+        self._bar_px = theme.px(8)
+        self.columnconfigure(1, minsize=self._bar_px)  # kept free, so that showing the bar moves nothing
         self.rowconfigure(0, weight=1)
         self._canvas.grid(row=0, column=0, sticky="nsew")
         self.body = ttk.Frame(self._canvas, style=theme.style("", surface, "TFrame"))
@@ -44,9 +47,9 @@ class ScrolledFrame(ttk.Frame):
     def _moved(self, first: float, last: float) -> None:
         self._bar.set(first, last)
         if float(first) <= 0 and float(last) >= 1:
-            self._bar.grid_remove()
+            self._bar.place_forget()
         else:
-            self._bar.grid(row=0, column=1, sticky="ns")
+            self._bar.place(relx=1.0, rely=0.0, relheight=1.0, anchor="ne", width=self._bar_px)
 
     def _measure(self) -> None:
         self._canvas.configure(scrollregion=(0, 0, self.body.winfo_reqwidth(), self.body.winfo_reqheight()))
