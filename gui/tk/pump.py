@@ -1,7 +1,7 @@
 """The way from other threads to Tk: a queue that one `after` loop empties.
 
 Nothing here calls Tk from another thread: `post` only puts into the queue. The loop also notices when Tk was held up, because
-then it comes late.
+then it comes late. While it runs, garbage is collected on the Tk thread (see garbage).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import queue
 import time
 import tkinter as tk
 from collections.abc import Callable
+
+from .garbage import GarbageCollector
 
 PERIOD_MS = 33
 BUDGET_MS = 8.0
@@ -27,6 +29,7 @@ class Pump:
         self._queue: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._timer: str | None = None
         self._last = 0.0
+        self._garbage = GarbageCollector(root)
 
     def post(self, call: Callable[[], object]) -> None:
         """From any thread: call it soon on the Tk thread, in the order of posting."""
@@ -36,6 +39,7 @@ class Pump:
         if self._timer is None:
             self._last = time.monotonic()
             self._timer = self._root.after(PERIOD_MS, self._turn)
+            self._garbage.start()
 
     def stop(self) -> None:
         """What is still in the queue is dropped."""
@@ -43,6 +47,7 @@ class Pump:
             with contextlib.suppress(tk.TclError):
                 self._root.after_cancel(self._timer)
             self._timer = None
+            self._garbage.stop()
 
     def drain(self) -> None:
         """Everything that is queued now, for the end of the program and for tests."""

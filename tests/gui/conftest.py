@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from .drive import texts
+
 WAIT_S = 15.0
 
 
@@ -83,7 +85,7 @@ def turn(root: Any) -> Callable[..., None]:
             if condition is None or condition():
                 return
             if time.monotonic() > end:
-                pytest.fail(f"it did not happen within {WAIT_S} s: {what or condition}")
+                pytest.fail(f"it did not happen within {WAIT_S} s: {what or condition}; to be read: {texts(root)}")
             time.sleep(0.01)
 
     return work
@@ -154,4 +156,7 @@ def open_app(
     for app in opened:
         if app.shell.winfo_exists():
             app.close()
+    # A dialog that a failed test left behind would keep the keyboard of all tests after it.
+    for left in root.winfo_children():
+        left.destroy()
     turn()

@@ -28,6 +28,7 @@ def turn(condition=None, what=""):
         if condition is None or condition():
             return
         time.sleep(0.01)
+app.root.focus_force()  # without a window manager the keyboard stays with the other window of this display
 bench = EditorBench(app, turn, experiment, group, [])
 bench.open(image)
 bench.drag(50, 60, 150, 160)

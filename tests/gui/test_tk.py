@@ -35,6 +35,29 @@ def test_posts_from_threads_arrive_in_order_on_the_tk_thread(root: Any, turn: Tu
     assert seen == [(number, main) for number in range(500)]
 
 
+def test_garbage_with_tk_objects_is_collected_on_the_tk_thread(tasks: Any, turn: Turn) -> None:
+    collected_on: list[int] = []
+
+    class Picture:
+        """Like an image of Tk: its end must come on the Tk thread."""
+
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            collected_on.append(threading.get_ident())
+
+    def work(_progress: Any) -> int:
+        return len([[number] for number in range(200_000)])  # enough for Python's own collection, were it on
+
+    for _ in range(2000):
+        Picture()
+    done: list[int] = []
+    tasks.background(work, done.append)
+    turn(lambda: done and collected_on, "the collection")
+    assert set(collected_on) == {threading.get_ident()}
+
+
 def test_a_long_turn_is_reported(root: Any, turn: Turn) -> None:
     from gui.tk.pump import Pump
 
