@@ -28,7 +28,7 @@ def turn(condition=None, what=""):
         if condition is None or condition():
             return
         time.sleep(0.01)
-app.root.focus_force()  # without a window manager the keyboard stays with the other window of this display
+app.root.focus_force()  # there is no window manager to give it the keyboard
 bench = EditorBench(app, turn, experiment, group, [])
 bench.open(image)
 bench.drag(50, 60, 150, 160)
@@ -45,12 +45,12 @@ while True:
 
 
 def test_a_killed_window_leaves_its_draft(
-    open_app: Callable[..., Any], turn: Callable[..., None], display: str, tmp_path: Path
+    open_app: Callable[..., Any], turn: Callable[..., None], own_display: str, tmp_path: Path
 ) -> None:
     experiment_id, group_id, ids = make_library(tmp_path)
     arguments = [str(tmp_path / "library"), str(experiment_id), str(group_id), str(ids[0])]
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, *arguments], cwd=ROOT, env={**os.environ, "DISPLAY": display}, stdout=subprocess.PIPE
+        [sys.executable, "-c", CHILD, *arguments], cwd=ROOT, env={**os.environ, "DISPLAY": own_display}, stdout=subprocess.PIPE
     )
     assert child.stdout is not None and child.stdout.readline() == b"drawn\n"
     time.sleep(0.1)
