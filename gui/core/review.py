@@ -98,6 +98,13 @@ def map_word(score: float | None) -> str:
     return "good" if percent >= GOOD_PERCENT else "fair" if percent >= FAIR_PERCENT else "weak"
 
 
+def why_unmeasured(run: Run) -> str:
+    """Why there is no mAP."""
+    if not run.images_valid:
+        return "No image was held out, so there is nothing to measure it on."
+    return "The training ended before mAP was measured for the first time. Continue it to see how good the model is."
+
+
 def duration(seconds: float) -> str:
     """ "40 seconds", "12 minutes", "an hour", "3 hours and 10 minutes", "2 days"."""
     if seconds < 90:

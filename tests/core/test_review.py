@@ -103,6 +103,12 @@ def test_words() -> None:
     assert review.remaining(1920) == "32 minutes remaining"
 
 
+def test_a_training_that_was_never_measured_says_why() -> None:
+    run = Run(1, 1, 1, RunState.STOPPED, "yolov3-tiny", Path("/x"), 0.0, 400, done_steps=18, images_train=13, images_valid=1)
+    assert "before mAP was measured" in review.why_unmeasured(run)
+    assert "held out" in review.why_unmeasured(replace(run, images_valid=0))
+
+
 def test_overfitting_is_said(workspace: Workspace, run: Run) -> None:
     found = review.report(workspace, run.id)
     assert review.overfitting_note(found.evaluations) == ""

@@ -176,9 +176,7 @@ class ReviewScreen(StepScreen):
         step = found.selected.step if found.selected else found.run.done_steps
         measured = next((each for each in reversed(found.evaluations) if each.step <= step), None)
         if measured is None:
-            label(self.scores, self.theme, "No image was held out, so there is nothing to measure it on.", "Muted").pack(
-                anchor="w"
-            )
+            label(self.scores, self.theme, review.why_unmeasured(found.run), "Muted").pack(anchor="w")
             return
         rows = [("All", measured.map, "")]
         rows += [(each.name, each.ap, f"{each.tp} right, {each.fp} wrong, of {each.truths}") for each in measured.classes]
