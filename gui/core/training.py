@@ -117,13 +117,17 @@ class Queue:
         follower.start()
         asked: float | None = None
         flushed = 0.0
-        ended = False
+        ended = written = False
         while not ended and not self._closing.is_set():
             ended = self._take(ingest, events)
             asked = self._ask_to_stop(run, process, asked)
             if ended or (ingest.waiting and time.monotonic() - flushed >= FLUSH_S):
-                self._flush(ingest)
+                written = self._flush(ingest)
                 flushed = time.monotonic()
+        while ended and not written:  # a run has ended only when the library has all of it
+            if self._closing.wait(FLUSH_S):
+                return
+            written = self._flush(ingest)
         if ended:
             with self._lock:
                 pausing = self._stopping.pop(run.id, False)
@@ -173,10 +177,14 @@ class Queue:
             process.stop(0.0)
         return asked
 
-    def _flush(self, ingest: Ingest) -> None:
-        with suppress(NoSpaceError):  # what could not be written comes with the next second's
+    def _flush(self, ingest: Ingest) -> bool:
+        """False for a full disk: what could not be written comes with the next second's."""
+        try:
             self._workspace.run_store(lambda: ingest.flush(self._workspace))
-            self._publish(ingest.run)
+        except NoSpaceError:
+            return False
+        self._publish(ingest.run)
+        return True
 
     def _end(self, run: Run, ending: Ending) -> None:
         def write() -> None:
