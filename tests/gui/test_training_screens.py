@@ -103,7 +103,7 @@ def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
 
 
 def test_stopping_and_continuing(app: Any, turn: Turn) -> None:
-    setup = {**QUICK.to_json(), "steps": 4000}
+    setup = {**QUICK.to_json(), "steps": 100_000}  # the first tenth must not be over before it is looked at
     app.tasks.run_store(lambda: app.workspace.store.experiments.set_setup(app.experiment, setup))
     screen = show(app, turn, "setup")
     turn(lambda: screen.next_reason() is None)
