@@ -9,15 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .cli import COMMANDS, run_command
-from .core.errors import LockedError, NoSpaceError, UserError
+from .cli import COMMANDS, exit_status, run_command
+from .core.errors import UserError
 from .core.workspace import VARIABLE, Workspace
-
-EXIT_BAD_INPUT, EXIT_NO_SPACE, EXIT_LOCKED = 2, 3, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status: 0 ok, 2 bad input, 3 no space, 4 locked."""
+    """Returns the exit status, see gui.cli.main."""
     if sys.stderr is not None:
         faulthandler.enable()
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -40,13 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _open_window(options.library, options.read_only)
     except UserError as error:
         print(f"darknet-studio: {error}", file=sys.stderr)
-        return (
-            EXIT_NO_SPACE
-            if isinstance(error, NoSpaceError)
-            else EXIT_LOCKED
-            if isinstance(error, LockedError)
-            else EXIT_BAD_INPUT
-        )
+        return exit_status(error)
 
 
 def _has_command(arguments: Sequence[str]) -> bool:

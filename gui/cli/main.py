@@ -7,13 +7,14 @@ Status: 0 ok, 1 a fault of this program, 2 bad input, 3 no space, 4 locked by an
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from darknet_bridge.errors import CancelledError, DarknetError, DiskError, OutOfMemoryError
+from darknet_bridge.errors import DarknetError, DiskError, OutOfMemoryError
 
 from ..core.errors import LockedError, NoSpaceError, UserError
 from ..core.workspace import VARIABLE, Workspace
@@ -68,7 +69,7 @@ def run_command(arguments: Sequence[str]) -> int:
             workspace.close()
     except (UserError, DarknetError, MemoryError, OSError) as error:
         print(f"darknet-studio: {str(error) or 'not enough memory'}", file=sys.stderr)
-        return _status(error)
+        return exit_status(error)
     except KeyboardInterrupt:
         print("darknet-studio: stopped", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -96,13 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _status(error: BaseException) -> int:
+def exit_status(error: BaseException) -> int:
+    """Of a program that ends with this error."""
     if isinstance(error, LockedError):
         return EXIT_LOCKED
-    if isinstance(error, (NoSpaceError, DiskError)) or getattr(error, "errno", None) == 28:
+    if isinstance(error, (NoSpaceError, DiskError)) or getattr(error, "errno", None) == errno.ENOSPC:
         return EXIT_NO_SPACE
     if isinstance(error, (OutOfMemoryError, MemoryError)):
         return EXIT_MEMORY
-    if isinstance(error, CancelledError):
-        return EXIT_BAD_INPUT
     return EXIT_BAD_INPUT
