@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ..core.wording import counted
 from ..tk.commands import Commands
 from ..tk.shell import Router, StatusLine
 from ..tk.tasks import Progress, Task, Tasks
@@ -169,8 +168,3 @@ class StepScreen(Screen):
         target = self._neighbour(by)
         if target:
             self.router.show(target, experiment_id=self.experiment_id)
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """plural(1, "box", "boxes") -> "1 box"; "25,000 images"."""
-    return counted(count, one, many)

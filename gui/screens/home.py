@@ -13,10 +13,11 @@ from ..core import experiments, names
 from ..core.changes import EVERYTHING
 from ..core.errors import UserError
 from ..core.records import Experiment, ExperimentState, RunState
+from ..core.wording import counted
 from ..widgets.controls import SearchField, button, card, entry, icon_label, label, line, set_enabled
 from ..widgets.dialogs import ask_text, confirm
 from ..widgets.grouped_list import Group, GroupedList, Row
-from .base import Context, Screen, plural
+from .base import Context, Screen
 
 _GROUPS = (
     (ExperimentState.NOT_STARTED, "Not Started"),
@@ -174,7 +175,7 @@ class ExperimentColumn(ttk.Frame):
         store = self.workspace.store
 
         def ask(runs: Sequence[object]) -> None:
-            with_runs = f" with its {plural(len(runs), 'run')}" if runs else ""
+            with_runs = f" with its {counted(len(runs), 'run')}" if runs else ""
             text = f"“{found.name}” is deleted{with_runs}. Datasets and annotations stay. You can undo this."
             confirm(self, self.theme, "Delete the experiment?", text, "Delete", lambda: self._delete(found), danger=True)
 

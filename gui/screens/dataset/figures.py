@@ -10,9 +10,9 @@ from ...core.duplicates import Seen, exact_duplicates, near_duplicates
 from ...core.records import AnnotationGroup, Box, Category, Image, ImageState, Part
 from ...core.split import SplitItem, split
 from ...core.statistics import ENOUGH_BOXES, Statistics, statistics
+from ...core.wording import counted
 from ...core.workspace import Workspace
 from ...widgets.statistics_view import Bar, BarChart, HeatMap
-from ..base import plural
 
 _STATE_WORDS = {
     ImageState.NEW: "Not annotated",
@@ -65,7 +65,7 @@ def _classes(found: Statistics) -> BarChart:
         Bar(
             entry.category.name,
             entry.boxes,
-            f"{entry.boxes:,} in {plural(entry.images, 'image')}",
+            f"{entry.boxes:,} in {counted(entry.images, 'image')}",
             entry.category.colour,
             entry.is_few,
         )

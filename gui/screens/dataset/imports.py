@@ -22,9 +22,9 @@ from ...core.relink import RelinkReport, find_moved
 from ...core.sample_set import SAMPLE_NAME, add_sample_set
 from ...core.scan import LABEL_SUFFIXES, PICTURE_SUFFIXES, Survey, survey
 from ...core.video import VIDEO_SUFFIXES, VideoInfo, every_frames, preview, probe
+from ...core.wording import counted
 from ...widgets.dialogs import ask_files, ask_folder
 from ...widgets.import_dialogs import VideoDialog, VideoFacts, ask_import, show_report
-from ..base import plural
 
 if TYPE_CHECKING:
     from ...tk.tasks import Progress, Task
@@ -136,8 +136,8 @@ class Imports:
 
         def done(report: RelinkReport) -> None:
             screen.hide_progress()
-            rest = f" {plural(report.missing, 'image is', 'images are')} still missing." if report.missing else ""
-            screen.toast(f"{plural(report.found, 'image')} found again.{rest}", "warning" if rest else "success")
+            rest = f" {counted(report.missing, 'image is', 'images are')} still missing." if report.missing else ""
+            screen.toast(f"{counted(report.found, 'image')} found again.{rest}", "warning" if rest else "success")
 
         self.task = screen.background(work, done, self._failed, screen.update_progress)
 
@@ -154,12 +154,12 @@ class Imports:
             if not found.files:
                 self._nothing(found)
                 return
-            text = f"{plural(len(found.files), 'image')}, {megabytes(found.bytes)}"
+            text = f"{counted(len(found.files), 'image')}, {megabytes(found.bytes)}"
             labels = sum(entry.path.suffix.lower() in LABEL_SUFFIXES for entry in found.skipped)
             if len(found.skipped) > labels:
-                text += f". {plural(len(found.skipped) - labels, 'other file')} will be left out"
+                text += f". {counted(len(found.skipped) - labels, 'other file')} will be left out"
             if labels:
-                text += f". {plural(labels, 'text or label file')} can be read afterwards"
+                text += f". {counted(labels, 'text or label file')} can be read afterwards"
             folder = paths[0] if paths[0].is_dir() else paths[0].parent
 
             def run(request: ImportRequest, progress: Progress) -> ImportReport:
@@ -264,12 +264,12 @@ class Imports:
     def _finished(self, report: ImportReport) -> None:
         screen = self.screen
         screen.choose(report.dataset_id)
-        screen.toast(f"{plural(report.added, 'image')} imported.", "success")
+        screen.toast(f"{counted(report.added, 'image')} imported.", "success")
         left_out = [entry for entry in report.skipped if entry.path.suffix.lower() not in LABEL_SUFFIXES]
         screen.context.event("imported", dataset=report.dataset_id, images=report.added, skipped=len(report.skipped))
-        twins = f" {plural(report.duplicates, 'image is', 'images are')} there twice." if report.duplicates else ""
+        twins = f" {counted(report.duplicates, 'image is', 'images are')} there twice." if report.duplicates else ""
         if left_out:
-            text = f"{plural(report.added, 'image')} imported, {plural(len(report.skipped), 'file')} left out.{twins}"
+            text = f"{counted(report.added, 'image')} imported, {counted(len(report.skipped), 'file')} left out.{twins}"
             labels = [entry for entry in report.skipped if entry not in left_out]
             lines = [(shown(entry.path.name), entry.reason) for entry in (*left_out, *labels)]
             show_report(screen, screen.theme, "What was left out", text, lines)

@@ -11,9 +11,9 @@ from ...core.datasets import choose_first_group
 from ...core.export_labels import ExportReport, export_labels
 from ...core.import_labels import LabelPlan, LabelReport, apply_labels, plan_labels, standard_mapping
 from ...core.records import AnnotationGroup, Dataset
+from ...core.wording import counted
 from ...widgets.dialogs import ask_folder, choose
 from ...widgets.import_dialogs import ClassRow, ask_mapping, show_report
-from ..base import plural
 
 if TYPE_CHECKING:
     from ...tk.tasks import Progress
@@ -83,11 +83,11 @@ class Labels:
     def _ask(self, dataset_id: int, group_id: int | None, plan: LabelPlan, categories: dict[int, str]) -> None:
         screen, suggested = self.screen, standard_mapping(plan)
         boxes = sum(len(found) for found in plan.boxes.values())
-        text = f"{plural(boxes, 'box', 'boxes')} for {plural(len(plan.boxes), 'image')} were found."
+        text = f"{counted(boxes, 'box', 'boxes')} for {counted(len(plan.boxes), 'image')} were found."
         if plan.unlabelled:
-            text += f" {plural(plan.unlabelled, 'image has', 'images have')} no label and will not be submitted."
+            text += f" {counted(plan.unlabelled, 'image has', 'images have')} no label and will not be submitted."
         trouble = len(plan.unmatched) + len(plan.problems)
-        warning = f"{plural(trouble, 'label')} can't be used; the list comes after the import." if trouble else ""
+        warning = f"{counted(trouble, 'label')} can't be used; the list comes after the import." if trouble else ""
         if not plan.boxes:
             lines = [*((name, "No image has this name.") for name in plan.unmatched), *(("", text) for text in plan.problems)]
             show_report(screen, screen.theme, "No label fits", "None of the labels belongs to an image of this dataset.", lines)
@@ -119,9 +119,9 @@ class Labels:
             return report
 
         def done(report: LabelReport) -> None:
-            text = f"{plural(report.boxes, 'box', 'boxes')} on {plural(report.images, 'image')} imported as submitted."
+            text = f"{counted(report.boxes, 'box', 'boxes')} on {counted(report.images, 'image')} imported as submitted."
             if report.kept:
-                text += f" {plural(report.kept, 'image')} kept what was submitted before."
+                text += f" {counted(report.kept, 'image')} kept what was submitted before."
             self.screen.toast(text, "success", ("Undo", lambda: self.screen.context.commands.run("undo")))
             lines = [(name, "No image has this name.") for name in plan.unmatched]
             lines += [("", problem) for problem in plan.problems]
@@ -143,9 +143,11 @@ class Labels:
             return export_labels(self.screen.workspace, group.id, format_id, folder)
 
         def done(report: ExportReport) -> None:
-            text = f"{plural(report.boxes, 'box', 'boxes')} on {plural(report.images, 'image')} were written to {report.folder}."
+            text = (
+                f"{counted(report.boxes, 'box', 'boxes')} on {counted(report.images, 'image')} were written to {report.folder}."
+            )
             if report.left_out:
-                text += f" {plural(report.left_out, 'image is', 'images are')} not submitted and left out."
+                text += f" {counted(report.left_out, 'image is', 'images are')} not submitted and left out."
             lines = [(f"{number}", name) for number, name in report.numbers]
             lines += [("Left out", problem) for problem in report.problems]
             show_report(self.screen, self.screen.theme, "Labels exported", text + " The class numbers are:", lines)

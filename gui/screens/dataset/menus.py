@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...core.datasets import delete_dataset, name_problem, rename_dataset
 from ...core.export_labels import label_formats
 from ...core.records import AnnotationGroup, Dataset, Storage
+from ...core.wording import counted
 from ...widgets.dialogs import ask_text, confirm
-from ..base import plural
 
 if TYPE_CHECKING:
     from .screen import DatasetScreen
@@ -88,8 +88,8 @@ class Menus:
     def delete(self, dataset: Dataset) -> None:
         """Asks with what goes with it; can be undone."""
         screen = self.screen
-        groups = f" and {plural(dataset.groups, 'annotation group')}" if dataset.groups else ""
-        text = f"“{dataset.name}” with {plural(dataset.images, 'image')}{groups} leaves the list. "
+        groups = f" and {counted(dataset.groups, 'annotation group')}" if dataset.groups else ""
+        text = f"“{dataset.name}” with {counted(dataset.images, 'image')}{groups} leaves the list. "
 
         def deleted(_dataset: Dataset) -> None:
             screen.toast(f"“{dataset.name}” was deleted.", action=("Undo", lambda: screen.context.commands.run("undo")))

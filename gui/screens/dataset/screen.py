@@ -17,6 +17,7 @@ from ...core.datasets import choose_dataset
 from ...core.import_limits import megabytes
 from ...core.records import AnnotationGroup, Dataset, Experiment, Image, Storage
 from ...core.thumbnails import THUMBNAIL_PX, Thumbnails, render
+from ...core.wording import counted
 from ...tk.commands import Command
 from ...tk.dnd import accept_files, available
 from ...widgets.card_grid import Card, CardGrid
@@ -24,7 +25,7 @@ from ...widgets.carousel import Carousel
 from ...widgets.controls import SearchField, button, label, set_enabled
 from ...widgets.progress import ProgressLine
 from ...widgets.statistics_view import BarChart, HeatMap, StatisticsView
-from ..base import Context, StepScreen, plural
+from ..base import Context, StepScreen
 from .figures import Material, charts, gather
 from .imports import Imports
 from .labels import Labels
@@ -185,7 +186,7 @@ class DatasetScreen(StepScreen):
         for dataset in self._shelf.datasets:
             if query in dataset.name.casefold():
                 pictures = tuple(image.id for image in self._shelf.covers.get(dataset.id, ()))
-                count = plural(dataset.images, "file")
+                count = counted(dataset.images, "file")
                 cards.append(Card(dataset.id, dataset.name, megabytes(dataset.bytes), count, pictures, menu=True))
         self.grid_view.set_cards(cards)
 
@@ -309,7 +310,7 @@ class DatasetScreen(StepScreen):
 
     def update_progress(self, done: int, total: int, text: str) -> None:
         if self._progress is not None:
-            shown = f"{text}…" if total else f"{text}… {plural(done, 'file')}"
+            shown = f"{text}…" if total else f"{text}… {counted(done, 'file')}"
             self._progress.update_progress(done, total, shown)
 
     def hide_progress(self) -> None:
