@@ -47,6 +47,11 @@ class LabelPlan:
     overwrites: int
     unlabelled: int
 
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """(name, reason) of every label that can't be used, for a report."""
+        return [*((name, "No image has this name.") for name in self.unmatched), *(("", problem) for problem in self.problems)]
+
 
 @dataclass(frozen=True, slots=True)
 class LabelReport:

@@ -50,12 +50,12 @@ class LabelImport:
         boxes = sum(len(found) for found in plan.boxes.values())
         if not plan.boxes:
             text = "None of the labels belongs to an image of this dataset. Choose the folder that was made for these images."
-            show_report(screen, screen.theme, "No label fits", text, _left_out(plan))
+            show_report(screen, screen.theme, "No label fits", text, plan.left_out)
             return
         text = f"{counted(boxes, 'box', 'boxes')} on {counted(len(plan.boxes), 'image')} were found. They become a new group."
         if plan.unlabelled:
             text += f" {counted(plan.unlabelled, 'image')} without a label will not be submitted."
-        trouble = len(_left_out(plan))
+        trouble = len(plan.left_out)
         warning = f"{counted(trouble, 'label')} can't be used; the list comes after the import." if trouble else ""
         suggested = standard_mapping(plan)
         rows = [ClassRow(each.name, each.boxes, None, str(suggested[each.name])) for each in plan.classes]
@@ -74,12 +74,7 @@ class LabelImport:
             screen.choose_group(group.id)
             text = f"{counted(report.boxes, 'box', 'boxes')} on {counted(report.images, 'image')} were imported as submitted."
             screen.toast(text, "success")
-            if _left_out(plan):
-                show_report(screen, screen.theme, "Labels that were left out", text, _left_out(plan))
+            if plan.left_out:
+                show_report(screen, screen.theme, "Labels that were left out", text, plan.left_out)
 
         screen.store(work, done)
-
-
-def _left_out(plan: LabelPlan) -> list[tuple[str, str]]:
-    lines = [(name, "No image has this name.") for name in plan.unmatched]
-    return lines + [("", problem) for problem in plan.problems]

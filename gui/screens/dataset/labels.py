@@ -86,11 +86,11 @@ class Labels:
         text = f"{counted(boxes, 'box', 'boxes')} for {counted(len(plan.boxes), 'image')} were found."
         if plan.unlabelled:
             text += f" {counted(plan.unlabelled, 'image has', 'images have')} no label and will not be submitted."
-        trouble = len(plan.unmatched) + len(plan.problems)
+        trouble = len(plan.left_out)
         warning = f"{counted(trouble, 'label')} can't be used; the list comes after the import." if trouble else ""
         if not plan.boxes:
-            lines = [*((name, "No image has this name.") for name in plan.unmatched), *(("", text) for text in plan.problems)]
-            show_report(screen, screen.theme, "No label fits", "None of the labels belongs to an image of this dataset.", lines)
+            text = "None of the labels belongs to an image of this dataset."
+            show_report(screen, screen.theme, "No label fits", text, plan.left_out)
             return
         rows = [
             ClassRow(entry.name, entry.boxes, entry.category.id if entry.category else None, str(suggested[entry.name]))
@@ -123,10 +123,8 @@ class Labels:
             if report.kept:
                 text += f" {counted(report.kept, 'image')} kept what was submitted before."
             self.screen.toast(text, "success", ("Undo", lambda: self.screen.context.commands.run("undo")))
-            lines = [(name, "No image has this name.") for name in plan.unmatched]
-            lines += [("", problem) for problem in plan.problems]
-            if lines:
-                show_report(self.screen, self.screen.theme, "Labels that were left out", text, lines)
+            if plan.left_out:
+                show_report(self.screen, self.screen.theme, "Labels that were left out", text, plan.left_out)
 
         self.screen.store(work, done)
 
