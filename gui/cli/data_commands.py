@@ -121,7 +121,6 @@ def run_annotate(workspace: Workspace, options: argparse.Namespace, terminal: Te
         name = options.group or annotate.suggested_group_name(workspace, dataset.id)
         group = workspace.store.groups.create(dataset.id, name)
         workspace.changes.publish("groups", "datasets")
-    workspace.backups.make("import")
     report = apply_labels(workspace, group.id, plan, mapping, options.replace)
     terminal.say(f"Group {group.id} “{group.name}”: {report.images:,} images with {report.boxes:,} boxes submitted.")
     for match in plan.classes:

@@ -84,6 +84,7 @@ def apply_labels(
     Images come in as submitted. replace: also those that have a submission. Can be undone; new categories stay.
     """
     workspace.require_writing()
+    workspace.backups.make("before-import")
     before = workspace.store.annotations.submitted(group_id)
     categories = _categories(workspace, group_id, mapping)
     boxes = {
