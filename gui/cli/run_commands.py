@@ -46,6 +46,10 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from-run", type=int, metavar="RUN", help="start from the weights of a training of this library")
     parser.add_argument("--valid-percent", type=int, metavar="P", help="held out for evaluation (default 10)")
     parser.add_argument("--seed", type=int, help="the same seed gives the same training")
+    parser.add_argument(
+        "--stop-at-map", type=float, metavar="P", help="end once mAP on the held-out images is P percent (75 is good)"
+    )
+    parser.add_argument("--stop-without-gain", type=int, metavar="N", help="end after N measurements of mAP without a better one")
     add_waiting(parser)
 
 
@@ -85,7 +89,7 @@ def _setup(options: argparse.Namespace) -> Setup:
     values = default_setup(list_devices()).to_json()
     if options.model is not None and options.model != values["model"]:
         values = Setup(options.model).to_json()
-    for name in ("steps", "size", "batch", "valid_percent", "seed"):
+    for name in ("steps", "size", "batch", "valid_percent", "seed", "stop_at_map", "stop_without_gain"):
         given = getattr(options, name)
         if given is not None:
             values[name] = given

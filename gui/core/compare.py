@@ -21,6 +21,8 @@ _WORDS = {
     "random": "many input sizes",
     "anchors": "the anchors",
     "valid_percent": "the share of held-out images",
+    "stop_at_map": "the mAP it stops at",
+    "stop_without_gain": "the measurements without gain it stops after",
     "seed": "the seed",
 }
 

@@ -104,12 +104,19 @@ def continue_run(workspace: Workspace, run_id: int, more: int, progress: Progres
         first_step=parent.done_steps,
         parent_id=parent.id,
         kept=f"continues training {parent.number} at step {parent.done_steps:,}. {text}",
-        options={**parent.options, "steps": total},
+        options=_options(parent, total),
         classes=parent.classes,
     )
     child = workspace.run_store(lambda: workspace.store.runs.add(new, workspace.run_folder))
     fill_or_forget(workspace, child, lambda: _fill(workspace, parent, child, cfg, progress))
     return workspace.run_store(lambda: workspace.store.runs.get(child.id))
+
+
+def _options(parent: Run, total: int) -> dict[str, object]:
+    """The parent's choices. A mAP that it has reached must not end the steps that somebody asks for now."""
+    wanted = Setup.from_json(parent.options).stop_at_map
+    reached = wanted is not None and 100 * (parent.best_map or 0.0) >= wanted
+    return {**parent.options, "steps": total} | ({"stop_at_map": None} if reached else {})
 
 
 def _fill(workspace: Workspace, parent: Run, child: Run, cfg: Cfg, progress: Progress) -> None:
@@ -124,7 +131,7 @@ def _fill(workspace: Workspace, parent: Run, child: Run, cfg: Cfg, progress: Pro
     write_data_file(target.data, dict(read_data_file(source.data).values) | {"saveweights": str(every)})
     ready = read_ready(parent.folder) or {}
     parts = ready.get("samples")
-    setup = Setup.from_json(parent.options)
+    setup = Setup.from_json(child.options)
     workspace.run_store(lambda: _take_over(workspace, parent, child))
     write_ready(target.folder, None, child.total_steps, setup, parts if isinstance(parts, dict) else {})
 

@@ -19,7 +19,7 @@ from darknet_bridge.training import RunDir, RunImage, create_run
 from . import checkpoints
 from .errors import NoSpaceError, UserError
 from .records import Box, Category, Experiment, Image, NewRun, Part, Run, RunClass, SnapshotImage
-from .setup import Setup, Start, build_cfg, sample_every, save_every, start_problem, steps_of
+from .setup import Setup, Start, build_cfg, sample_every, save_every, start_problem, steps_of, stop_problem
 from .split import SplitItem, split
 from .start_weights import SCRATCH, StartWeights, from_file, from_run
 from .workspace import Workspace
@@ -72,7 +72,7 @@ def parts_of(data: TrainingData, valid_percent: int) -> dict[int, Part]:
 def prepare_run(workspace: Workspace, experiment_id: int, setup: Setup, progress: Progress) -> Run:
     """Queues a training. Raises UserError, CancelledError; then nothing of it is left."""
     workspace.require_writing()
-    problem = start_problem(setup)
+    problem = start_problem(setup) or stop_problem(setup)
     if problem:
         raise UserError(problem)
     data = workspace.run_store(lambda: gather(workspace, experiment_id))
@@ -144,13 +144,18 @@ def _fill(workspace: Workspace, run: Run, data: TrainingData, setup: Setup, prog
 
 
 def write_ready(folder: Path, weights: Path | None, steps: int, setup: Setup, sample_parts: Mapping[str, str]) -> None:
-    """The last file of a run folder: how the queue starts it, and which part each sample image is of."""
+    """The last file of a run folder: how the queue starts it, when it ends it, and which part each sample image is of.
+
+    stop_at_map (percent) and stop_without_gain (measurements) are null for a training that goes on to its last step.
+    """
     values = {
         "weights": None if weights is None else str(weights),
         "sample_every": sample_every(steps),
         "samples": dict(sample_parts),
         "seed": setup.seed,
         "subdivisions": setup.subdivisions or "auto",
+        "stop_at_map": setup.stop_at_map,
+        "stop_without_gain": setup.stop_without_gain,
     }
     write_bytes(folder / READY, (json.dumps(values, indent=1) + "\n").encode("utf-8", "surrogateescape"))
 

@@ -16,7 +16,7 @@ from .continue_run import lineage
 from .errors import UserError
 from .prepare_run import read_ready
 from .records import CheckpointFile, Evaluation, Experiment, Metric, Part, Run, RunState, SampleShot
-from .setup import MODELS
+from .setup import MODELS, Setup, stops_text
 from .workspace import Workspace
 
 GOOD_PERCENT = 75.0
@@ -148,6 +148,7 @@ def facts(found: Report) -> list[tuple[str, str]]:
     best = found.run.best_map
     if best is not None:
         lines.append(("Best mAP@0.50", f"{100 * best:.1f} % at step {run.best_step:,}"))
+    lines.append(("Ends by itself", stops_text(Setup.from_json(run.options))))
     lines.append(("Start", run.kept or "from scratch"))
     return [line for line in lines if line[1]]
 

@@ -18,6 +18,7 @@ from darknet_bridge.formats import Cfg
 from darknet_bridge.recipes.base import MAX_STEPS
 
 from .errors import UserError
+from .wording import counted
 
 YOLOV4, TINY = "yolov4-custom", "yolov3-tiny"
 LOW_STEPS = 10
@@ -26,6 +27,8 @@ SMALLEST_SIDE, LARGEST_SIDE = 64, 1216
 CPU_SIDE, CPU_BATCH = 320, 16  # what a processor can train in hours instead of weeks
 CHECKPOINTS = 10
 SHOWINGS = 100
+STOP_AT_MAP, STOP_WITHOUT_GAIN = 75.0, 5  # what the switches offer; both are off unless somebody turns them on
+MOST_WITHOUT_GAIN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ class Start(str, Enum):
 class Setup:
     """None leaves the choice to the program. size: side of the network's input in pixels. subdivisions None: as memory allows.
 
-    anchors: (w, h) pairs in pixels of the input. random: many input sizes while training.
+    anchors: (w, h) pairs in pixels of the input. random: many input sizes while training. stop_at_map: in percent, ends the
+    training once mAP on the held-out images is as good; stop_without_gain: ends it after so many measurements without a better
+    one. Both None: it goes on to its last step.
     """
 
     model: str = TINY
@@ -73,6 +78,8 @@ class Setup:
     anchors: tuple[tuple[float, float], ...] | None = None
     valid_percent: int = 10
     seed: int = 1
+    stop_at_map: float | None = None
+    stop_without_gain: int | None = None
 
     def to_json(self) -> dict[str, object]:
         values = asdict(self)
@@ -179,9 +186,39 @@ def checked(setup: Setup) -> Setup:
         raise UserError(f"Learning rate: {setup.learning_rate:g} is not between 0.0000001 and 1; 0.001 is usual.")
     if not 0 <= setup.valid_percent <= 50:
         raise UserError(f"Held-out images: {setup.valid_percent} % is not between 0 and 50; 10 is usual.")
+    _check_stops(setup)
     if setup.anchors is not None and len(setup.anchors) != len(recipes.get_recipe(setup.model).anchors):
         return replace(setup, anchors=None)  # made for the other model
     return setup
+
+
+def _check_stops(setup: Setup) -> None:
+    if setup.stop_at_map is not None and not 1 <= setup.stop_at_map <= 100:
+        raise UserError(f"Stop at mAP: {setup.stop_at_map:g} % is not between 1 and 100; {STOP_AT_MAP:g} is good.")
+    if setup.stop_without_gain is not None:
+        parse_whole(str(setup.stop_without_gain), "Measurements without gain", 1, MOST_WITHOUT_GAIN)
+
+
+def stop_problem(setup: Setup) -> str | None:
+    """Why the training can't end by itself at a mAP; None when it can or need not."""
+    if setup.valid_percent == 0 and (setup.stop_at_map is not None or setup.stop_without_gain is not None):
+        return "To end by itself the training needs held-out images to measure mAP on: hold out 10 %, or turn that off."
+    return None
+
+
+def stops_text(setup: Setup) -> str:
+    """When the training ends before its last step: "at 75 % mAP, or after 5 measurements without gain"; "" for never."""
+    parts = []
+    if setup.stop_at_map is not None:
+        parts.append(f"at {setup.stop_at_map:g} % mAP")
+    if setup.stop_without_gain is not None:
+        parts.append(f"after {counted(setup.stop_without_gain, 'measurement')} without gain")
+    return ", or ".join(parts)
+
+
+def for_measuring(setup: Setup) -> Setup:
+    """The same without what changes nothing about the cost of a step."""
+    return replace(setup, steps=None, stop_at_map=None, stop_without_gain=None)
 
 
 def side_of(setup: Setup) -> int:

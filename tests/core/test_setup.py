@@ -10,6 +10,8 @@ import pytest
 from darknet_bridge.devices import Device
 from gui.core import estimate as estimates
 from gui.core.errors import UserError
+from gui.core.prepare_run import prepare_run, read_ready
+from gui.core.review import facts, report
 from gui.core.setup import (
     TINY,
     YOLOV4,
@@ -24,6 +26,8 @@ from gui.core.setup import (
     recommended,
     start_problem,
     steps_hint,
+    stop_problem,
+    stops_text,
     thorough_steps,
 )
 from gui.core.workspace import Workspace
@@ -96,3 +100,28 @@ def test_an_estimate_is_measured_once_and_scales(workspace: Workspace, tmp_path:
     monkeypatch.setattr(estimates, "measure", lambda *_: pytest.fail("measured twice"))
     assert estimates.estimate(workspace, experiment, replace(QUICK, steps=9999), nothing) == first
     assert 1.0 < estimates.mean_area(416) < 1.6
+
+
+def test_a_training_may_end_by_itself() -> None:
+    assert Setup().stop_at_map is None and Setup().stop_without_gain is None, "off unless somebody turns it on"
+    setup = Setup(stop_at_map=75.0, stop_without_gain=5)
+    assert Setup.from_json(setup.to_json()) == setup and stop_problem(setup) is None
+    assert stops_text(setup) == "at 75 % mAP, or after 5 measurements without gain" and stops_text(Setup()) == ""
+    assert "held-out" in (stop_problem(replace(setup, valid_percent=0)) or "")
+    assert stop_problem(Setup(valid_percent=0)) is None
+    wrong: tuple[dict[str, float], ...] = ({"stop_at_map": 0.0}, {"stop_at_map": 101.0}, {"stop_without_gain": 0})
+    for each in wrong:
+        with pytest.raises(UserError):
+            checked(Setup(**each))  # type: ignore[arg-type]
+
+
+def test_the_run_is_told_when_to_end(workspace: Workspace, tmp_path: Path) -> None:
+    experiment = labelled(workspace, tmp_path / "pictures")
+    run = prepare_run(workspace, experiment, replace(QUICK, stop_at_map=80.0, stop_without_gain=3), nothing)
+    ready = read_ready(run.folder) or {}
+    assert (ready["stop_at_map"], ready["stop_without_gain"]) == (80.0, 3)
+    plain = read_ready(prepare_run(workspace, experiment, QUICK, nothing).folder) or {}
+    assert (plain["stop_at_map"], plain["stop_without_gain"]) == (None, None)
+    assert ("Ends by itself", "at 80 % mAP, or after 3 measurements without gain") in facts(report(workspace, run.id))
+    with pytest.raises(UserError, match="held-out"):
+        prepare_run(workspace, experiment, replace(QUICK, stop_at_map=80.0, valid_percent=0), nothing)
