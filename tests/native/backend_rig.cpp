@@ -6,6 +6,7 @@
 
 #include "backend/registry.h"
 #include "cpu/cpu_backend.h"
+#include "cuda/cuda_backend.h"
 #include "doctest/doctest.h"
 #include "math/philox.h"
 #include "reference/reference_backend.h"
@@ -151,6 +152,7 @@ std::vector<std::unique_ptr<Backend>> all_backends() {
   for (const DeviceInfo& device : list_devices())
     if (device.usable) backends.push_back(make_backend(device.id, 2));
   backends.push_back(make_cpu_backend(2, CpuKernels::avx2));
+  backends.push_back(make_cuda_backend(0));  // its kernels, emulated on the processor
   return backends;
 }
 

@@ -1,0 +1,209 @@
+// The class behind make_cuda_backend(): owns the stream and memory, and hands each operation to the file that does it.
+#include "cuda/cuda_backend.h"
+
+#include <vector>
+
+#include "core/status.h"
+#include "cuda/context.h"
+#include "cuda/conv_direct.h"
+#include "cuda/norm.h"
+#include "cuda/parameters.h"
+#include "cuda/pool.h"
+#include "cuda/tensors.h"
+#include "cuda/view.h"
+
+namespace dk {
+namespace cuda {
+
+void check(cudaError_t result, const char* call) {
+  if (result == cudaSuccess) return;
+  const Status status = result == cudaErrorMemoryAllocation ? Status::memory : Status::device;
+  fail(status, "CUDA: %s (%s)", cudaGetErrorString(result), call);
+}
+
+}  // namespace cuda
+
+namespace {
+
+using cuda::Context;
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(int device) : device_(device) {
+    DK_CUDA(cudaSetDevice(device));
+    DK_CUDA(cudaGetDeviceProperties(&properties_, device));
+    DK_CUDA(cudaStreamCreate(&context_.stream));
+    context_.processors = properties_.multiProcessorCount;
+    context_.scratch = static_cast<float*>(allocate((cuda::kScratchFloats + cuda::kMeansFloats) * int64_t{sizeof(float)}));
+    context_.not_finite = static_cast<int*>(allocate(sizeof(int)));
+  }
+
+  ~CudaBackend() override {
+    for (void* memory :
+         {static_cast<void*>(context_.scratch), static_cast<void*>(context_.not_finite), static_cast<void*>(staging_)})
+      if (memory != nullptr) cudaFree(memory);
+    cudaStreamDestroy(context_.stream);
+  }
+
+  std::string name() const override { return strf("cuda:%d", device_); }
+  std::string description() const override {
+    return strf("%s, compute capability %d.%d, %.1f GB", properties_.name, properties_.major, properties_.minor,
+                static_cast<double>(properties_.totalGlobalMem) / 1e9);
+  }
+  bool supports(DType) const override { return true; }
+
+  void* allocate(int64_t bytes) override {
+    DK_ASSERT(bytes >= 0);
+    void* memory = nullptr;
+    const cudaError_t result = cudaMalloc(&memory, static_cast<size_t>(bytes > 0 ? bytes : 1));
+    if (result == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // or a later launch would report it again
+      size_t free_bytes = 0, total = 0;
+      cudaMemGetInfo(&free_bytes, &total);
+      fail(Status::memory, "%s: no memory for %.0f MB; %.0f of %.0f MB are free", properties_.name,
+           static_cast<double>(bytes) / 1e6, static_cast<double>(free_bytes) / 1e6, static_cast<double>(total) / 1e6);
+    }
+    DK_CUDA(result);
+    zero(memory, bytes);
+    return memory;
+  }
+  void release(void* memory) override { DK_CUDA(cudaFree(memory)); }
+  void upload(void* device, const void* host, int64_t bytes) override {
+    DK_CUDA(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, context_.stream));
+    DK_CUDA(cudaStreamSynchronize(context_.stream));  // the caller may reuse its memory at once
+  }
+  void download(void* host, const void* device, int64_t bytes) override {
+    DK_CUDA(cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, context_.stream));
+    DK_CUDA(cudaStreamSynchronize(context_.stream));
+  }
+  void zero(void* device, int64_t bytes) override {
+    DK_CUDA(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), context_.stream));
+  }
+
+  int channel_granularity() const override { return cuda::kLanes; }
+  int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool) const override {
+    DK_ASSERT(n >= 0 && c >= 0 && h >= 0 && w >= 0);
+    int64_t bytes = dtype_bytes(dtype);
+    for (const int64_t extent : {n, cuda::round_up(c, cuda::kLanes), h, w})
+      if (__builtin_mul_overflow(bytes, extent, &bytes))
+        fail(Status::memory, "a tensor of %d x %d x %d x %d values can't be addressed", n, c, h, w);
+    return bytes;
+  }
+  void import_planar(const float* host_nchw, const Tensor& dst) override {
+    upload(staged(dst.count()), host_nchw, dst.count() * int64_t{sizeof(float)});
+    cuda::spread_planar(context_, staging_, dst);
+  }
+  void export_planar(const Tensor& src, float* host_nchw) override {
+    cuda::gather_planar(context_, src, staged(src.count()));
+    download(host_nchw, staging_, src.count() * int64_t{sizeof(float)});
+  }
+  void fill(const Tensor& dst, float value) override { cuda::fill(context_, dst, value); }
+  void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) override {
+    cuda::copy(context_, src, dst, scale, accumulate);
+  }
+  void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) override {
+    cuda::copy_channels(context_, src, src_first, dst, dst_first, count, accumulate);
+  }
+
+  int64_t conv_weight_floats(const ConvWeightShape& shape) const override { return cuda::StoredWeights(shape).floats(); }
+  void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored) override {
+    const cuda::StoredWeights weights(shape);
+    std::vector<float> packed(static_cast<size_t>(weights.floats()));
+    weights.pack(host_oihw, packed.data());
+    upload(stored, packed.data(), weights.floats() * int64_t{sizeof(float)});
+  }
+  void unpack_conv_weights(const ConvWeightShape& shape, const float* stored, float* host_oihw) override {
+    const cuda::StoredWeights weights(shape);
+    std::vector<float> packed(static_cast<size_t>(weights.floats()));
+    download(packed.data(), stored, weights.floats() * int64_t{sizeof(float)});
+    weights.unpack(packed.data(), host_oihw);
+  }
+  std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) override { return cuda::make_direct_conv(context_, desc); }
+
+  void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                        const Tensor& out) override {
+    cuda::batch_norm_train(context_, x, bn, act, residual, out);
+  }
+  void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                         const Tensor& out) override {
+    cuda::batch_norm_frozen(context_, x, bn, act, residual, out);
+  }
+  void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                           const Tensor& dx) override {
+    cuda::batch_norm_backward(context_, dout, x, bn, act, dx);
+  }
+  void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) override {
+    cuda::bias_activation(context_, x, bias, act, residual, out);
+  }
+  void bias_activation_backward(const Tensor& dout, const Tensor& x, const float* bias, Activation act, float* dbias,
+                                const Tensor& dx) override {
+    cuda::bias_activation_backward(context_, dout, x, bias, act, dbias, dx);
+  }
+
+  int64_t max_pool_index_bytes(const PoolDesc& desc, const Tensor& dst) const override {
+    return cuda::max_pool_index_bytes(desc, dst);
+  }
+  void max_pool(const PoolDesc& desc, const Tensor& src, const Tensor& dst, void* index) override {
+    cuda::max_pool(context_, desc, src, dst, index);
+  }
+  void max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc,
+                         bool accumulate) override {
+    cuda::max_pool_backward(context_, desc, ddst, index, dsrc, accumulate);
+  }
+  void global_average_pool(const Tensor& src, const Tensor& dst) override { cuda::global_average_pool(context_, src, dst); }
+  void global_average_pool_backward(const Tensor& ddst, const Tensor& dsrc, bool accumulate) override {
+    cuda::global_average_pool_backward(context_, ddst, dsrc, accumulate);
+  }
+  void upsample(const Tensor& src, int stride, float scale, const Tensor& dst) override {
+    cuda::upsample(context_, src, stride, scale, dst);
+  }
+  void upsample_backward(const Tensor& ddst, int stride, float scale, const Tensor& dsrc, bool accumulate) override {
+    cuda::upsample_backward(context_, ddst, stride, scale, dsrc, accumulate);
+  }
+
+  void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
+    cuda::multiply(context_, a, b, dst, accumulate);
+  }
+  void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
+    cuda::multiply_reduce(context_, a, b, dst, accumulate);
+  }
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+               bool accumulate) override {
+    cuda::dropout(context_, src, {probability, seed, iteration, layer}, dst, accumulate);
+  }
+
+  bool sgd_update(const SgdArgs& args) override {
+    zero(context_.not_finite, sizeof(int));
+    cuda::sgd_update(context_, args);
+    int not_finite = 0;
+    download(&not_finite, context_.not_finite, sizeof(int));
+    return not_finite == 0;
+  }
+  void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
+    cuda::average_towards(context_, ema, w, count, alpha);
+  }
+
+ private:
+  // Room on the card for so many floats on their way in or out.
+  float* staged(int64_t floats) {
+    if (floats > staging_floats_) {
+      if (staging_ != nullptr) release(staging_);
+      staging_ = nullptr;
+      staging_ = static_cast<float*>(allocate(floats * int64_t{sizeof(float)}));
+      staging_floats_ = floats;
+    }
+    return staging_;
+  }
+
+  const int device_;
+  cudaDeviceProp properties_{};
+  Context context_;
+  float* staging_ = nullptr;
+  int64_t staging_floats_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(int device) { return std::make_unique<CudaBackend>(device); }
+
+}  // namespace dk

@@ -1,0 +1,14 @@
+// The CUDA back end: channels last in vectors of eight, cuDNN's convolutions, own kernels for everything else.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+
+namespace dk {
+
+// device: its number. Throws Error(device) where it can't be used.
+std::unique_ptr<Backend> make_cuda_backend(int device);
+
+}  // namespace dk

@@ -1,0 +1,168 @@
+#include "cuda/emulation/emulation.h"
+
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace dk::emulation {
+namespace {
+
+constexpr size_t kStackBytes = 64 << 10;
+
+// The threads of one block as fibers that hand over at barriers, in turn.
+class Block {
+ public:
+  explicit Block(size_t threads) : fibers_(threads) {
+    for (Fiber& fiber : fibers_) fiber.stack = std::make_unique<char[]>(kStackBytes);
+  }
+
+  void run(const std::function<void()>& thread) {
+    thread_ = &thread;
+    current_ = this;
+    for (size_t i = 0; i < fibers_.size(); ++i) {
+      Fiber& fiber = fibers_[i];
+      getcontext(&fiber.context);
+      fiber.context.uc_stack.ss_sp = fiber.stack.get();
+      fiber.context.uc_stack.ss_size = kStackBytes;
+      fiber.context.uc_link = &main_;
+      fiber.done = false;
+      makecontext(&fiber.context, &Block::enter, 0);
+    }
+    // Each turn takes every thread to its next barrier, or its end.
+    for (bool any = true; any;) {
+      any = false;
+      size_t ended = 0;
+      for (size_t i = 0; i < fibers_.size(); ++i) {
+        if (!fibers_[i].done) resume(i), any = true;
+        ended += fibers_[i].done;
+      }
+      if (ended != 0 && ended != fibers_.size()) {
+        std::fputs("emulation: some threads of a block ended while others wait at a barrier\n", stderr);
+        std::abort();
+      }
+    }
+    current_ = nullptr;
+  }
+
+  static void barrier() {
+    if (current_ == nullptr) {
+      std::fputs("emulation: a barrier in a kernel that was launched without\n", stderr);
+      std::abort();
+    }
+    swapcontext(&current_->fibers_[current_->running_].context, &current_->main_);
+  }
+
+ private:
+  struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    bool done = false;
+  };
+
+  static void enter() {
+    (*current_->thread_)();
+    current_->fibers_[current_->running_].done = true;
+  }
+
+  void resume(size_t i) {
+    running_ = i;
+    const unsigned index = static_cast<unsigned>(i);
+    threadIdx = dim3(index % blockDim.x, index / blockDim.x % blockDim.y, index / (blockDim.x * blockDim.y));
+    swapcontext(&main_, &fibers_[i].context);
+  }
+
+  static inline Block* current_ = nullptr;
+  std::vector<Fiber> fibers_;
+  ucontext_t main_{};
+  const std::function<void()>* thread_ = nullptr;
+  size_t running_ = 0;
+};
+
+void run_plainly(dim3 block, const std::function<void()>& thread) {
+  for (threadIdx.z = 0; threadIdx.z < block.z; ++threadIdx.z)
+    for (threadIdx.y = 0; threadIdx.y < block.y; ++threadIdx.y)
+      for (threadIdx.x = 0; threadIdx.x < block.x; ++threadIdx.x) thread();
+}
+
+}  // namespace
+
+void launch(dim3 grid, dim3 block, bool barriers, const std::function<void()>& thread) {
+  const size_t threads = size_t{block.x} * block.y * block.z;
+  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.y > 65535 || grid.z == 0 || grid.z > 65535) {
+    std::fprintf(stderr, "emulation: a card refuses %u x %u x %u blocks of %zu threads\n", grid.x, grid.y, grid.z, threads);
+    std::abort();
+  }
+  blockDim = block;
+  gridDim = grid;
+  std::unique_ptr<Block> fibers = barriers ? std::make_unique<Block>(threads) : nullptr;
+  for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z)
+    for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y)
+      for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) {
+        if (fibers) {
+          fibers->run(thread);
+        } else {
+          run_plainly(block, thread);
+        }
+      }
+}
+
+}  // namespace dk::emulation
+
+void __syncthreads() { dk::emulation::Block::barrier(); }
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  *properties = {};
+  std::strcpy(properties->name, "CUDA kernels on the processor");
+  properties->totalGlobalMem = size_t{4} << 30;
+  properties->major = 9;
+  properties->multiProcessorCount = 2;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+
+cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
+  *free_bytes = *total_bytes = size_t{4} << 30;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+}
+
+cudaError_t cudaFree(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
+  std::memset(memory, value, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  *stream = nullptr;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+const char* cudaGetErrorString(cudaError_t error) { return error == cudaSuccess ? "no error" : "out of memory"; }

@@ -1,0 +1,322 @@
+// Batch normalisation in two passes over the raw output: sums, then apply (with activation and residual); backward likewise.
+// Sums are of blocks in float, shifted by the channel's first value so that a large mean costs no digits, and of all blocks in
+// double, always in the same order: the same bits in every run, without atomics.
+#include "cuda/norm.h"
+
+#include <cmath>
+
+#include "cuda/activations.h"
+#include "cuda/columns.h"
+
+namespace dk::cuda {
+namespace {
+
+// Places a thread walks over: many where it adds up, few where it only needs its channels' figures.
+constexpr int kSumSteps = 32, kApplySteps = 8, kMostApplyBlocks = 32768;
+
+__device__ __forceinline__ float inverse_deviation(float variance) { return 1.0f / sqrtf(variance + kBatchNormEpsilon); }
+
+// Scratch: [2][partials][vectors * kLanes].
+__device__ __forceinline__ float* partial(float* scratch, int which, unsigned slice, unsigned slices, int vectors, int vector) {
+  return scratch + ((static_cast<int64_t>(which) * slices + slice) * vectors + vector) * kLanes;
+}
+
+__device__ __forceinline__ void write_partials(float* scratch, const Lanes& a, const Lanes& b, int vectors, int vector) {
+  if (threadIdx.y != 0 || vector >= vectors) return;
+  store(partial(scratch, 0, blockIdx.y, gridDim.y, vectors, vector), a);
+  store(partial(scratch, 1, blockIdx.y, gridDim.y, vectors, vector), b);
+}
+
+// Sum over the slices of one channel.
+__device__ __forceinline__ double sum_of_slices(const float* scratch, int which, int slices, int channels, int channel) {
+  double sum = 0;
+  for (int slice = 0; slice < slices; ++slice)
+    sum += static_cast<double>(scratch[(static_cast<int64_t>(which) * slices + slice) * channels + channel]);
+  return sum;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kBlock) moments(View<T> x, float* scratch) {
+  __shared__ float shared[kBlock][kLanes];
+  const Column column = my_column();
+  Lanes sum = zeros(), squares = zeros();
+  if (column.vector < x.vectors) {
+    const Lanes shift = load(x.at(0, column.vector));
+    for (int64_t place = column.place; place < x.places; place += column.step) {
+      const Lanes value = load(x.at(place, column.vector));
+      for (int i = 0; i < kLanes; ++i) {
+        const float difference = value.v[i] - shift.v[i];
+        sum.v[i] += difference;
+        squares.v[i] += difference * difference;
+      }
+    }
+  }
+  sum = sum_of_rows(sum, shared);
+  squares = sum_of_rows(squares, shared);
+  write_partials(scratch, sum, squares, x.vectors, column.vector);
+}
+
+__device__ __forceinline__ void roll(float* rolling, double value) {
+  *rolling = static_cast<float>((1.0 - kRollingMomentum) * *rolling + kRollingMomentum * value);
+}
+
+// One thread a channel.
+template <class T>
+__global__ void finish_moments(View<T> x, const float* scratch, int slices, BatchNormArrays bn) {
+  const int c = static_cast<int>(task_index());
+  if (c >= x.c) return;
+  const double count = static_cast<double>(x.places);
+  const double shifted = sum_of_slices(scratch, 0, slices, x.vectors * kLanes, c) / count;
+  const double squares = sum_of_slices(scratch, 1, slices, x.vectors * kLanes, c);
+  const double mean = static_cast<double>(to_float(x.data[c])) + shifted;
+  const double around_mean = squares - count * shifted * shifted;
+  const double total = around_mean > 0 ? around_mean : 0;
+  bn.mean[c] = static_cast<float>(mean);
+  bn.variance[c] = static_cast<float>(total / count);
+  roll(&bn.rolling_mean[c], mean);
+  roll(&bn.rolling_variance[c], total / (count > 1 ? count - 1 : 1.0));
+}
+
+// What the kernels below need of eight channels: z = (x - mean) * inverse, a = gamma * z + beta.
+struct Affine {
+  Lanes mean, scale, beta;  // scale = gamma * inverse
+};
+
+__device__ __forceinline__ Affine load_affine(const float* gamma, const float* beta, const float* mean, const float* variance,
+                                              int vector) {
+  Affine affine;
+  affine.mean = load(mean + vector * kLanes);
+  affine.beta = load(beta + vector * kLanes);
+  const Lanes g = load(gamma + vector * kLanes), spread = load(variance + vector * kLanes);
+  for (int i = 0; i < kLanes; ++i) affine.scale.v[i] = g.v[i] * inverse_deviation(spread.v[i]);
+  return affine;
+}
+
+template <class T, class Act, bool with_residual>
+__global__ void __launch_bounds__(kBlock) apply_norm(View<T> x, const float* gamma, const float* beta, const float* mean,
+                                                     const float* variance, Act act, View<T> residual, View<T> out) {
+  const Column column = my_column();
+  if (column.vector >= x.vectors) return;
+  const Affine affine = load_affine(gamma, beta, mean, variance, column.vector);
+  for (int64_t place = column.place; place < x.places; place += column.step) {
+    Lanes value = load(x.at(place, column.vector));
+    for (int i = 0; i < kLanes; ++i)
+      value.v[i] = act.value(affine.scale.v[i] * (value.v[i] - affine.mean.v[i]) + affine.beta.v[i]);
+    if constexpr (with_residual) {
+      const Lanes add = load(residual.at(place, column.vector));
+      for (int i = 0; i < kLanes; ++i) value.v[i] += add.v[i];
+    }
+    clear_padding(value, column.vector, x.c);
+    store(out.at(place, column.vector), value);
+  }
+}
+
+void apply(const Context& context, const Tensor& x, const BatchNormArrays& bn, const float* mean, const float* variance,
+           Activation kind, const Tensor* residual, const Tensor& out) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> from = make_view<T>(x), to = make_view<T>(out);
+    const Columns shape = columns_for(from.places, from.vectors, kApplySteps, kMostApplyBlocks);
+    with_activation(kind, [&]<class Act>(Act act) {
+      if (residual != nullptr) {
+        DK_LAUNCH((apply_norm<T, Act, true>), shape.grid, shape.block, context.stream, from, bn.gamma, bn.beta, mean, variance,
+                  act, make_view<T>(*residual), to);
+      } else {
+        DK_LAUNCH((apply_norm<T, Act, false>), shape.grid, shape.block, context.stream, from, bn.gamma, bn.beta, mean, variance,
+                  act, View<T>{}, to);
+      }
+    });
+  });
+  DK_CUDA_LAUNCHED("batch norm");
+}
+
+// sum g and sum g z, with g = dout * act'(gamma z + beta).
+template <class T, class Act>
+__global__ void __launch_bounds__(kBlock)
+    norm_gradient_sums(View<T> dout, View<T> x, BatchNormArrays bn, Act act, float* scratch) {
+  __shared__ float shared[kBlock][kLanes];
+  const Column column = my_column();
+  Lanes sum_g = zeros(), sum_gz = zeros();
+  if (column.vector < x.vectors) {
+    const Lanes mean = load(bn.mean + column.vector * kLanes), variance = load(bn.variance + column.vector * kLanes);
+    const Lanes gamma = load(bn.gamma + column.vector * kLanes), beta = load(bn.beta + column.vector * kLanes);
+    Lanes inverse;
+    for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
+    for (int64_t place = column.place; place < x.places; place += column.step) {
+      const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+      for (int i = 0; i < kLanes; ++i) {
+        const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
+        const float g = delta.v[i] * act.slope(gamma.v[i] * z + beta.v[i]);
+        sum_g.v[i] += g;
+        sum_gz.v[i] += g * z;
+      }
+    }
+  }
+  sum_g = sum_of_rows(sum_g, shared);
+  sum_gz = sum_of_rows(sum_gz, shared);
+  write_partials(scratch, sum_g, sum_gz, x.vectors, column.vector);
+}
+
+// Adds to dbeta and dgamma, and leaves both means in front of the partial sums' place: means[2][vectors * kLanes].
+__global__ void finish_norm_gradient(const float* scratch, int slices, int channels, int c_count, double count,
+                                     BatchNormArrays bn, float* means) {
+  const int c = static_cast<int>(task_index());
+  if (c >= channels) return;
+  const double sum_g = sum_of_slices(scratch, 0, slices, channels, c), sum_gz = sum_of_slices(scratch, 1, slices, channels, c);
+  means[c] = static_cast<float>(sum_g / count);
+  means[channels + c] = static_cast<float>(sum_gz / count);
+  if (c >= c_count) return;
+  bn.dbeta[c] = static_cast<float>(bn.dbeta[c] + sum_g);
+  bn.dgamma[c] = static_cast<float>(bn.dgamma[c] + sum_gz);
+}
+
+// dx = gamma * inverse * (g - mean(g) - z mean(g z))
+template <class T, class Act>
+__global__ void __launch_bounds__(kBlock)
+    apply_norm_gradient(View<T> dout, View<T> x, BatchNormArrays bn, Act act, const float* means, View<T> dx) {
+  const Column column = my_column();
+  if (column.vector >= x.vectors) return;
+  const int at = column.vector * kLanes;
+  const Lanes mean = load(bn.mean + at), variance = load(bn.variance + at), gamma = load(bn.gamma + at),
+              beta = load(bn.beta + at);
+  const Lanes mean_g = load(means + at), mean_gz = load(means + x.vectors * kLanes + at);
+  Lanes inverse;
+  for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
+  for (int64_t place = column.place; place < x.places; place += column.step) {
+    const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+    Lanes result;
+    for (int i = 0; i < kLanes; ++i) {
+      const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
+      const float g = delta.v[i] * act.slope(gamma.v[i] * z + beta.v[i]);
+      result.v[i] = gamma.v[i] * inverse.v[i] * (g - mean_g.v[i] - z * mean_gz.v[i]);
+    }
+    clear_padding(result, column.vector, x.c);
+    store(dx.at(place, column.vector), result);
+  }
+}
+
+template <class T, class Act, bool with_residual>
+__global__ void __launch_bounds__(kBlock) apply_bias(View<T> x, const float* bias, Act act, View<T> residual, View<T> out) {
+  const Column column = my_column();
+  if (column.vector >= x.vectors) return;
+  const Lanes shift = bias != nullptr ? load(bias + column.vector * kLanes) : zeros();
+  for (int64_t place = column.place; place < x.places; place += column.step) {
+    Lanes value = load(x.at(place, column.vector));
+    for (int i = 0; i < kLanes; ++i) value.v[i] = act.value(value.v[i] + shift.v[i]);
+    if constexpr (with_residual) {
+      const Lanes add = load(residual.at(place, column.vector));
+      for (int i = 0; i < kLanes; ++i) value.v[i] += add.v[i];
+    }
+    clear_padding(value, column.vector, x.c);
+    store(out.at(place, column.vector), value);
+  }
+}
+
+// dx = dout * act'(x + bias), and its sums where they are wanted.
+template <class T, class Act>
+__global__ void __launch_bounds__(kBlock)
+    bias_gradient(View<T> dout, View<T> x, const float* bias, Act act, View<T> dx, float* scratch) {
+  __shared__ float shared[kBlock][kLanes];
+  const Column column = my_column();
+  Lanes sum = zeros();
+  if (column.vector < x.vectors) {
+    const Lanes shift = bias != nullptr ? load(bias + column.vector * kLanes) : zeros();
+    for (int64_t place = column.place; place < x.places; place += column.step) {
+      const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+      Lanes result;
+      for (int i = 0; i < kLanes; ++i) {
+        result.v[i] = delta.v[i] * act.slope(value.v[i] + shift.v[i]);
+        sum.v[i] += result.v[i];
+      }
+      clear_padding(result, column.vector, x.c);
+      store(dx.at(place, column.vector), result);
+    }
+  }
+  if (scratch == nullptr) return;
+  sum = sum_of_rows(sum, shared);
+  if (threadIdx.y == 0 && column.vector < x.vectors)
+    store(partial(scratch, 0, blockIdx.y, gridDim.y, x.vectors, column.vector), sum);
+}
+
+__global__ void finish_bias_gradient(const float* scratch, int slices, int channels, int c_count, float* dbias) {
+  const int c = static_cast<int>(task_index());
+  if (c < c_count) dbias[c] = static_cast<float>(dbias[c] + sum_of_slices(scratch, 0, slices, channels, c));
+}
+
+}  // namespace
+
+void batch_norm_train(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                      const Tensor& out) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> view = make_view<T>(x);
+    const Columns shape = columns_for(view.places, view.vectors, kSumSteps, most_partials(view.vectors));
+    DK_LAUNCH_WITH_BARRIERS(moments<T>, shape.grid, shape.block, context.stream, view, context.scratch);
+    DK_CUDA_LAUNCHED("moments");
+    DK_LAUNCH(finish_moments<T>, blocks_for(view.c), kBlock, context.stream, view, context.scratch,
+              static_cast<int>(shape.grid.y), bn);
+    DK_CUDA_LAUNCHED("finish_moments");
+  });
+  apply(context, x, bn, bn.mean, bn.variance, act, residual, out);
+}
+
+void batch_norm_frozen(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                       const Tensor& out) {
+  apply(context, x, bn, bn.rolling_mean, bn.rolling_variance, act, residual, out);
+}
+
+void batch_norm_backward(const Context& context, const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation kind,
+                         const Tensor& dx) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> delta = make_view<T>(dout), raw = make_view<T>(x), to = make_view<T>(dx);
+    const int channels = raw.vectors * kLanes;
+    const Columns sums = columns_for(raw.places, raw.vectors, kSumSteps, most_partials(raw.vectors));
+    const Columns all = columns_for(raw.places, raw.vectors, kApplySteps, kMostApplyBlocks);
+    float* means = context.scratch + kScratchFloats;
+    with_activation(kind, [&]<class Act>(Act act) {
+      DK_LAUNCH_WITH_BARRIERS((norm_gradient_sums<T, Act>), sums.grid, sums.block, context.stream, delta, raw, bn, act,
+                              context.scratch);
+      DK_CUDA_LAUNCHED("norm_gradient_sums");
+      DK_LAUNCH(finish_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch,
+                static_cast<int>(sums.grid.y), channels, raw.c, static_cast<double>(raw.places), bn, means);
+      DK_CUDA_LAUNCHED("finish_norm_gradient");
+      DK_LAUNCH((apply_norm_gradient<T, Act>), all.grid, all.block, context.stream, delta, raw, bn, act, means, to);
+      DK_CUDA_LAUNCHED("apply_norm_gradient");
+    });
+  });
+}
+
+void bias_activation(const Context& context, const Tensor& x, const float* bias, Activation kind, const Tensor* residual,
+                     const Tensor& out) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> from = make_view<T>(x), to = make_view<T>(out);
+    const Columns shape = columns_for(from.places, from.vectors, kApplySteps, kMostApplyBlocks);
+    with_activation(kind, [&]<class Act>(Act act) {
+      if (residual != nullptr) {
+        DK_LAUNCH((apply_bias<T, Act, true>), shape.grid, shape.block, context.stream, from, bias, act, make_view<T>(*residual),
+                  to);
+      } else {
+        DK_LAUNCH((apply_bias<T, Act, false>), shape.grid, shape.block, context.stream, from, bias, act, View<T>{}, to);
+      }
+    });
+  });
+  DK_CUDA_LAUNCHED("bias_activation");
+}
+
+void bias_activation_backward(const Context& context, const Tensor& dout, const Tensor& x, const float* bias, Activation kind,
+                              float* dbias, const Tensor& dx) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> delta = make_view<T>(dout), raw = make_view<T>(x), to = make_view<T>(dx);
+    const Columns shape = dbias != nullptr ? columns_for(raw.places, raw.vectors, kSumSteps, most_partials(raw.vectors))
+                                           : columns_for(raw.places, raw.vectors, kApplySteps, kMostApplyBlocks);
+    with_activation(kind, [&]<class Act>(Act act) {
+      DK_LAUNCH_WITH_BARRIERS((bias_gradient<T, Act>), shape.grid, shape.block, context.stream, delta, raw, bias, act, to,
+                              dbias != nullptr ? context.scratch : nullptr);
+    });
+    DK_CUDA_LAUNCHED("bias_gradient");
+    if (dbias == nullptr) return;
+    DK_LAUNCH(finish_bias_gradient, blocks_for(raw.c), kBlock, context.stream, context.scratch, static_cast<int>(shape.grid.y),
+              raw.vectors * kLanes, raw.c, dbias);
+    DK_CUDA_LAUNCHED("finish_bias_gradient");
+  });
+}
+
+}  // namespace dk::cuda
