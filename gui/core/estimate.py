@@ -23,7 +23,7 @@ from darknet_bridge.training import Error, Hello, RunDir, RunImage, Step, Traini
 from .errors import UserError
 from .preflight import needed_bytes
 from .prepare_run import SAMPLE_COUNT, Progress, TrainingData, gather
-from .setup import CHECKPOINTS, Setup, build_cfg, sample_every, side_of
+from .setup import CHECKPOINTS, Setup, build_cfg, for_measuring, sample_every, side_of
 from .workspace import Workspace
 
 STEPS = 14
@@ -67,17 +67,32 @@ class Estimate:
 def estimate(workspace: Workspace, experiment_id: int, setup: Setup, progress: Progress) -> Estimate:
     """In a background thread; from memory when these choices were measured before. Raises UserError, CancelledError."""
     data = workspace.run_store(lambda: gather(workspace, experiment_id))
-    key = _key(setup, len(data.categories))
-    known = workspace.run_store(lambda: workspace.settings.get(_KEY, {}))
-    stored = known if isinstance(known, dict) else {}
-    with suppress(TypeError):
-        if isinstance(stored.get(key), dict):
-            return Estimate(**stored[key])
+    classes = len(data.categories)
+    known = workspace.run_store(lambda: remembered(workspace, setup, classes))
+    if known is not None:
+        return known
     measured = measure(data, setup, progress)
-    kept = dict(list(stored.items())[-_REMEMBERED:]) | {key: asdict(measured)}
     if not workspace.read_only:
-        workspace.run_store(lambda: workspace.settings.set(_KEY, kept))
+        workspace.run_store(lambda: _remember(workspace, _key(setup, classes), measured))
     return measured
+
+
+def remembered(workspace: Workspace, setup: Setup, classes: int) -> Estimate | None:
+    """What was measured for these choices before. On the store's thread."""
+    values = _stored(workspace).get(_key(setup, classes))
+    with suppress(TypeError):
+        return Estimate(**values) if isinstance(values, dict) else None
+    return None
+
+
+def _stored(workspace: Workspace) -> dict[str, object]:
+    known = workspace.settings.get(_KEY, {})
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(workspace: Workspace, key: str, measured: Estimate) -> None:
+    kept = dict(list(_stored(workspace).items())[-_REMEMBERED:]) | {key: asdict(measured)}
+    workspace.settings.set(_KEY, kept)
 
 
 def measure(data: TrainingData, setup: Setup, progress: Progress) -> Estimate:
@@ -161,6 +176,6 @@ def mean_area(side: int) -> float:
 
 def _key(setup: Setup, classes: int) -> str:
     """Of everything that changes the figures; steps scale, and the start weights cost nothing."""
-    own = replace(setup, steps=None, start_file="", start_run=None, seed=1, learning_rate=None, anchors=None)
+    own = replace(for_measuring(setup), start_file="", start_run=None, seed=1, learning_rate=None, anchors=None)
     text = json.dumps([own.to_json() | {"start": ""}, classes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from .continue_run import lineage
 from .errors import UserError
 from .prepare_run import read_ready
 from .records import CheckpointFile, Evaluation, Experiment, Metric, Part, Run, RunState, SampleShot
-from .setup import MODELS, Setup, stops_text
+from .setup import Setup, model_title, stops_text
 from .workspace import Workspace
 
 GOOD_PERCENT = 75.0
@@ -139,7 +139,7 @@ def facts(found: Report) -> list[tuple[str, str]]:
     """Name and value of what is known of a run."""
     run = found.run
     lines = [
-        ("Model", next((model.title for model in MODELS if model.recipe == run.model), run.model)),
+        ("Model", model_title(run.model)),
         ("Categories", ", ".join(each.name for each in run.classes)),
         ("Images", f"{run.images_train:,} to learn, {run.images_valid:,} held out"),
         ("Started", _clock(run.started_at)),

@@ -42,8 +42,13 @@ class ModelCard:
 
 MODELS = (
     ModelCard(YOLOV4, "YOLOv4", "Best balance of speed and accuracy. Wants a graphics card to train on."),
-    ModelCard(TINY, "YOLOv3-Tiny", "Light and real-time, also on small devices. Many times faster to train, less accurate."),
+    ModelCard(TINY, "YOLOv3-Tiny", "Light and real-time, also on small devices. Quicker to train, less accurate."),
 )
+
+
+def model_title(recipe: str) -> str:
+    """As its card says it: "YOLOv3-Tiny"."""
+    return next((model.title for model in MODELS if model.recipe == recipe), recipe)
 
 
 class Start(str, Enum):
@@ -114,7 +119,7 @@ def recommended(devices: Sequence[Device]) -> tuple[str, str]:
     card = next((device for device in devices if device.usable and device.id != "cpu"), None)
     if card is not None:
         return YOLOV4, f"Recommended: this computer trains on {card.description}."
-    return TINY, "Recommended on this computer: without a usable graphics card YOLOv4 takes days or weeks here."
+    return TINY, "Recommended on this computer: it has no graphics card to train on, and YOLOv4 is a large network."
 
 
 def default_setup(devices: Sequence[Device]) -> Setup:

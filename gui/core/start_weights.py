@@ -55,16 +55,36 @@ def _published(size: int) -> Cfg | None:
     return None if entry is None or entry.recipe not in known else recipes.make_cfg(entry.recipe, COCO_CLASSES)
 
 
+def start_note(run: Run, model: str, classes: tuple[RunClass, ...]) -> str:
+    """What a start from this run keeps, before it is done: "crow is known already; owl begins anew." model: that is trained."""
+    if run.model != model:
+        return "That training is of another model: only layers of the same shape are kept."
+    renamed = _renamed(run, classes)
+    known = {each.name for each in run.classes} | set(renamed)
+    kept, new = ([each.name for each in classes if (each.name in known) is old] for old in (True, False))
+    parts = ["What it has learnt to see is kept."]
+    if kept:
+        parts.append(f"Known already: {', '.join(kept)}.")
+    if new:
+        parts.append(f"Beginning anew: {', '.join(new)}.")
+    return " ".join(parts)
+
+
+def _renamed(run: Run, classes: tuple[RunClass, ...]) -> dict[str, str]:
+    """Name now -> name in the run: a category that was renamed since is still the same."""
+    old = {each.category_id: each.name for each in run.classes if each.category_id is not None}
+    known, now = {each.name for each in run.classes}, {each.name for each in classes}
+    return {
+        each.name: old[each.category_id]
+        for each in classes
+        if each.category_id in old and each.name not in known and old[each.category_id] not in now
+    }
+
+
 def from_run(run: Run, checkpoint: CheckpointFile, classes: tuple[RunClass, ...], cfg: Cfg, folder: Path) -> StartWeights:
     """The backbone and the rows of the classes that both have; a category that was renamed since is still the same."""
     source = RunDir(run.folder)
-    old = {each.category_id: each.name for each in run.classes if each.category_id is not None}
-    known = {each.name for each in run.classes}
-    renamed = {
-        each.name: old[each.category_id]
-        for each in classes
-        if each.category_id in old and each.name not in known and old[each.category_id] not in {other.name for other in classes}
-    }
+    renamed = _renamed(run, classes)
     names = tuple(each.name for each in classes)
     try:
         old_cfg, old_names = read_cfg(source.cfg), read_names(source.names)

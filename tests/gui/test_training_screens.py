@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 
 from darknet_bridge.training import RunDir, TrainingProcess
-from gui.core.records import RunState
+from gui.core import estimate
+from gui.core.estimate import Estimate
+from gui.core.records import NewRun, RunClass, RunState
+from gui.core.setup import TINY, YOLOV4, Setup, Start
+from gui.screens.setup.start_card import NO_RUNS
+from gui.widgets.controls import SearchField
+from gui.widgets.file_list import FileList
 from tests.core.training_case import QUICK, labelled
-from tests.gui.drive import button, click, texts
+from tests.gui.drive import button, click, texts, walk
 
 Turn = Callable[..., None]
 
@@ -71,7 +77,7 @@ def test_choices_are_stored_and_checked(app: Any, turn: Turn) -> None:
     assert screen.steps_text.get() == "5,000"
     stored = app.tasks.run_store(lambda: app.workspace.store.experiments.get(app.experiment).setup)
     assert stored["steps"] == 5000
-    assert "Scratch" not in screen.why_model.cget("text") and screen.scratch_note.winfo_manager()
+    assert "Scratch" not in screen.why_model.cget("text") and screen.start_card.scratch_note.winfo_manager()
 
 
 def test_a_finding_leads_to_its_image(app: Any, turn: Turn) -> None:
@@ -130,3 +136,81 @@ def test_the_event_log_tells_what_happened(app: Any, turn: Turn) -> None:
     trained(app, turn)
     names = {json.loads(line)["event"] for line in app.events()}
     assert {"screen", "stopped"} <= names
+
+
+def test_both_models_measured_show_their_ratio(app: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only figures of this computer are shown, and the model that was not chosen is measured on request only."""
+    measured: list[str] = []
+
+    def measure(_data: object, setup: Setup, _progress: object) -> Estimate:
+        measured.append(setup.model)
+        return Estimate(9.0 if setup.model == YOLOV4 else 1.0, 0.0, 0.0, 1 << 30, 1 << 20, "CPU", 16)
+
+    monkeypatch.setattr(estimate, "measure", measure)
+    values = Setup(TINY, steps=1000, size=320, batch=16).to_json()
+    app.tasks.run_store(lambda: app.workspace.store.experiments.set_setup(app.experiment, values))
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.cards.text_of(TINY), "the time of the chosen model")
+    assert screen.cards.text_of(TINY) == "About 17 minutes here for 1,000 steps." and not screen.cards.text_of(YOLOV4)
+    assert measured == [TINY]
+    click(button(screen.cards, "Measure the time"))
+    turn(lambda: screen.cards.text_of(YOLOV4).startswith("About 2 hours and 30 minutes"), "the other model's time")
+    assert "About 9 times as fast to train on this computer as YOLOv4 at these choices." in screen.cards.text_of(TINY)
+    screen.steps_text.set("2,000")
+    turn(lambda: "2,000 steps" in screen.cards.text_of(YOLOV4), "more steps scale")
+    screen.advanced.side.set("416")
+    assert not screen.cards.text_of(YOLOV4), "other choices were not measured"
+    turn(lambda: measured[-1] == TINY and len(measured) == 3, "the chosen model is measured by itself")
+
+
+def test_a_training_that_ends_by_itself_is_chosen_among_the_advanced_options(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.next_reason() is None)
+    click(screen.advanced.toggle)
+    advanced = screen.advanced
+    assert advanced.map_percent.get() == "75" and advanced.stop_fields[0].instate(["disabled"])
+    advanced.at_map.set(True)
+    advanced._switched()
+    assert screen.setup.stop_at_map == 75.0 and screen.setup.stop_without_gain is None
+    advanced.map_percent.set("a lot")
+    assert "no number" in advanced.problem.cget("text") and screen.setup.stop_at_map == 75.0
+    advanced.map_percent.set("80")
+    advanced.held.set("0")
+    assert "held-out images" in (screen.next_reason() or "")
+
+
+def test_an_earlier_training_is_found_by_searching(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    assert screen.start_card.run_button.instate(["disabled"]) and NO_RUNS in texts(screen)
+    store = app.workspace.store
+
+    def ended(name: str, model: str, classes: tuple[str, ...], best: float | None) -> int:
+        experiment = store.experiments.create(name).id
+        named = tuple(RunClass(index, None, each) for index, each in enumerate(classes))
+        run = store.runs.add(NewRun(experiment, model, 500, classes=named), app.workspace.run_folder)
+        store.runs.set_progress(run.id, 500, 60.0)
+        store.runs.set_best(run.id, best, 500)
+        store.runs.set_state(run.id, RunState.FINISHED)
+        return int(run.id)
+
+    app.tasks.run_store(lambda: ended("Ranch", YOLOV4, ("cow", "horse"), None))
+    park = app.tasks.run_store(lambda: ended("Park", TINY, ("ladybird", "owl"), 0.81))
+    app.workspace.changes.publish("runs")
+    turn(lambda: not screen.start_card.run_button.instate(["disabled"]), "the trainings can be chosen")
+    click(button(screen, "Choose training…"))
+    listed = next(each for each in walk(app.root) if isinstance(each, FileList))
+    assert [(each.name, each.detail) for each in listed.entries] == [
+        ("Park, training 1: YOLOv3-Tiny, 500 steps", "ladybird, owl – mAP 81 %"),
+        ("Ranch, training 1: YOLOv4, 500 steps", "cow, horse – mAP not measured"),
+    ]
+    assert button(app.root, "Start from this one").instate(["disabled"])
+    search = [each for each in walk(app.root) if isinstance(each, SearchField)][-1]  # the first one is the column's
+    search._variable.set("owl tiny")
+    assert [each.id for each in listed.entries] == [park]
+    click(listed.canvas, 60, 10)
+    click(button(app.root, "Start from this one"))
+    assert (screen.setup.start, screen.setup.start_run) == (Start.RUN, park)
+    turn(lambda: "Park, training 1" in screen.start_card.run_label.cget("text"))
+    app.tasks.run_store(lambda: store.experiments.set_setup(app.experiment, {**screen.setup.to_json(), "model": TINY}))
+    screen.load(experiment_id=app.experiment)
+    turn(lambda: "Known already: ladybird." in screen.start_card.kept_note.cget("text"), "what is kept")

@@ -1,4 +1,4 @@
-"""Advanced options, folded away: network size, images a step, rate, augmentation, held-out share, anchors."""
+"""Advanced options, folded away: network size, images a step, rate, augmentation, held-out share, ending by itself, anchors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from darknet_bridge import recipes
 from ...core.anchor_fit import AnchorFit, fit_anchors
 from ...core.errors import UserError
 from ...core.prepare_run import TrainingData
-from ...core.setup import Setup, checked, parse_size, parse_whole, side_of
+from ...core.setup import (
+    MOST_WITHOUT_GAIN,
+    STOP_AT_MAP,
+    STOP_WITHOUT_GAIN,
+    Setup,
+    checked,
+    parse_size,
+    parse_whole,
+    side_of,
+)
 from ...widgets.controls import button, check, combo, entry, label, set_enabled
+from ...widgets.tooltip import explain
 
 if TYPE_CHECKING:
     from .screen import SetupScreen
@@ -35,7 +45,8 @@ class Advanced(ttk.Frame):
         self.toggle.pack(anchor="w")
         self.fields = ttk.Frame(self, style="Card.TFrame")
         self.side, self.batch, self.parts, self.rate, self.held = (tk.StringVar(self) for _ in range(5))
-        self.flip, self.mosaic, self.random = (tk.BooleanVar(self) for _ in range(3))
+        self.flip, self.mosaic, self.random, self.at_map, self.gainless = (tk.BooleanVar(self) for _ in range(5))
+        self.map_percent, self.patience = tk.StringVar(self), tk.StringVar(self)
         self._build()
 
     def _build(self) -> None:
@@ -57,18 +68,45 @@ class Advanced(ttk.Frame):
         check(switches, theme, "Mirror images (not for left and right)", self.flip, self._read).pack(anchor="w", pady=px(2))
         check(switches, theme, "Mosaic of four images", self.mosaic, self._read).pack(anchor="w", pady=px(2))
         check(switches, theme, "Many input sizes", self.random, self._read).pack(anchor="w", pady=px(2))
+        self._build_stops().grid(row=4, column=0, columnspan=4, sticky="w", pady=(px(4), px(10)))
         row_frame = ttk.Frame(self.fields, style="Card.TFrame")
-        row_frame.grid(row=4, column=0, columnspan=4, sticky="w")
+        row_frame.grid(row=5, column=0, columnspan=4, sticky="w")
         self.fit_button = button(row_frame, theme, "Fit anchors to the boxes", self._fit)
         self.fit_button.pack(side="left")
         self.own_button = button(row_frame, theme, "Use the model's own", self._own_anchors, "Ghost")
         self.own_button.pack(side="left", padx=px(8))
         self.anchor_note = label(self.fields, theme, "", "Small", wrap_px=560)
-        self.anchor_note.grid(row=5, column=0, columnspan=4, sticky="w", pady=px(4))
+        self.anchor_note.grid(row=6, column=0, columnspan=4, sticky="w", pady=px(4))
         self.problem = label(self.fields, theme, "", "Danger", wrap_px=560)
-        self.problem.grid(row=6, column=0, columnspan=4, sticky="w")
-        for variable in (self.side, self.batch, self.parts, self.rate, self.held):
+        self.problem.grid(row=7, column=0, columnspan=4, sticky="w")
+        for variable in (self.side, self.batch, self.parts, self.rate, self.held, self.map_percent, self.patience):
             variable.trace_add("write", lambda *_args: self._read())
+
+    def _build_stops(self) -> ttk.Frame:
+        """Ending before the last step; the best checkpoint is kept in any case."""
+        theme, px = self.theme, self.theme.px
+        frame = ttk.Frame(self.fields, style="Card.TFrame")
+        lines = (
+            ("Stop when mAP reaches", self.at_map, self.map_percent, "%"),
+            ("Stop when mAP has not got better for", self.gainless, self.patience, "measurements"),
+        )
+        self.stop_fields: list[ttk.Entry] = []
+        for row, (text, switch, value, unit) in enumerate(lines):
+            check(frame, theme, text, switch, self._switched, switch=True).grid(row=row, column=0, sticky="w", pady=px(2))
+            field = entry(frame, theme, value, width=5, justify="center")
+            field.grid(row=row, column=1, padx=px(8), pady=px(2))
+            self.stop_fields.append(field)
+            label(frame, theme, unit, "Muted").grid(row=row, column=2, sticky="w")
+        return frame
+
+    def _switched(self) -> None:
+        self._show_stops()
+        self._read()
+
+    def _show_stops(self) -> None:
+        for field, switch in zip(self.stop_fields, (self.at_map, self.gainless), strict=True):
+            field.state(["!disabled" if switch.get() else "disabled"])
+            explain(field, self.theme, "" if switch.get() else "Turn the switch on first.")
 
     def show(self, setup: Setup, data: TrainingData | None) -> None:
         self._setup, self._data, self._quiet = setup, data, True
@@ -81,6 +119,11 @@ class Advanced(ttk.Frame):
         self.flip.set(setup.flip)
         self.mosaic.set(recipe.mosaic if setup.mosaic is None else setup.mosaic)
         self.random.set(setup.random is not False)
+        self.at_map.set(setup.stop_at_map is not None)
+        self.map_percent.set(f"{setup.stop_at_map or STOP_AT_MAP:g}")
+        self.gainless.set(setup.stop_without_gain is not None)
+        self.patience.set(str(setup.stop_without_gain or STOP_WITHOUT_GAIN))
+        self._show_stops()
         own = (
             "The anchors are fitted to your boxes."
             if setup.anchors
@@ -112,10 +155,7 @@ class Advanced(ttk.Frame):
 
     def _parsed(self) -> Setup:
         parts = self.parts.get().strip()
-        try:
-            rate = float(self.rate.get())
-        except ValueError as error:
-            raise UserError(f"Learning rate: “{self.rate.get()[:20]}” is no number; 0.001 is usual.") from error
+        rate = _number(self.rate.get(), "Learning rate", "0.001 is usual")
         recipe = recipes.get_recipe(self._setup.model)
         batch = parse_whole(self.batch.get(), "Images a step", 2, 1024)
         return checked(
@@ -129,8 +169,18 @@ class Advanced(ttk.Frame):
                 flip=self.flip.get(),
                 mosaic=None if self.mosaic.get() == recipe.mosaic else self.mosaic.get(),
                 random=None if self.random.get() else False,
+                stop_at_map=self._wanted_map(),
+                stop_without_gain=self._wanted_patience(),
             )
         )
+
+    def _wanted_map(self) -> float | None:
+        return _number(self.map_percent.get(), "Stop at mAP", "75 is good") if self.at_map.get() else None
+
+    def _wanted_patience(self) -> int | None:
+        if not self.gainless.get():
+            return None
+        return parse_whole(self.patience.get(), "Measurements without gain", 1, MOST_WITHOUT_GAIN)
 
     def _fit(self) -> None:
         data, setup = self._data, self._screen.setup
@@ -145,3 +195,10 @@ class Advanced(ttk.Frame):
     def _own_anchors(self) -> None:
         self._changed(replace(self._screen.setup, anchors=None))
         self.show(self._screen.setup, self._data)
+
+
+def _number(text: str, what: str, usual: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"{what}: “{text[:20]}” is no number; {usual}.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from darknet_bridge.devices import list_devices
@@ -10,10 +11,36 @@ from darknet_bridge.errors import DarknetError
 from ...core.errors import UserError
 from ...core.prepare_run import TrainingData, gather
 from ...core.records import Experiment, Run, RunState
-from ...core.setup import Setup, Start, default_setup, recommended
+from ...core.setup import Setup, Start, default_setup, model_title, recommended
 from ...core.workspace import Workspace
 
 _ENDED = (RunState.FINISHED, RunState.STOPPED, RunState.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """A training that another may start from. experiment: the name of its experiment."""
+
+    run: Run
+    experiment: str
+
+    @property
+    def name(self) -> str:
+        """ "Bird finder, training 2: YOLOv3-Tiny, 5,000 steps"."""
+        return f"{self.experiment}, training {self.run.number}: {model_title(self.run.model)}, {self.run.done_steps:,} steps"
+
+    @property
+    def detail(self) -> str:
+        """ "crow, owl – mAP 81 %"."""
+        names = ", ".join(each.name for each in self.run.classes[:3]) + ("…" if len(self.run.classes) > 3 else "")
+        score = "mAP not measured" if self.run.best_map is None else f"mAP {100 * self.run.best_map:.0f} %"
+        return f"{names} – {score}"
+
+    @property
+    def searched(self) -> str:
+        run = self.run
+        words = (self.name, *(each.name for each in run.classes), run.notes, *run.tags, run.model)
+        return "\n".join(words).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +51,7 @@ class Loaded:
     setup: Setup
     data: TrainingData | None
     problem: str
-    runs: tuple[Run, ...]
+    runs: tuple[StartRun, ...]
     why_model: str
     busy: bool
 
@@ -47,12 +74,14 @@ def read(workspace: Workspace, experiment_id: int) -> Loaded:
         data = gather(workspace, experiment_id)
     except UserError as error:
         problem = str(error)
-    runs = tuple(run for run in store.runs.list() if run.state in _ENDED and run.done_steps)
+    every = store.experiments.list() + store.experiments.list(archived=True)
+    names = {each.id: each.name for each in every}
+    ended = (run for run in store.runs.list() if run.state in _ENDED and run.done_steps and run.experiment_id in names)
+    runs = tuple(StartRun(run, names[run.experiment_id]) for run in ended)
     return Loaded(experiment, setup, data, problem, runs, recommended(devices)[1], bool(store.runs.active()))
 
 
-def run_line(run: Run) -> str:
-    """A run in the list to start from: "#7: yolov3-tiny, 5,000 steps, mAP 81 % (crow, owl)"."""
-    names = ", ".join(each.name for each in run.classes[:3]) + ("…" if len(run.classes) > 3 else "")
-    score = "" if run.best_map is None else f", mAP {100 * run.best_map:.0f} %"
-    return f"#{run.id}: {run.model}, {run.done_steps:,} steps{score} ({names})"
+def found_runs(runs: Sequence[StartRun], search: str) -> list[StartRun]:
+    """Those that have every word of the search in their experiment, model, categories, notes or tags; the newest first."""
+    words = search.casefold().split()
+    return [each for each in reversed(runs) if all(word in each.searched for word in words)]

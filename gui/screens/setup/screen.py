@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import tkinter as tk
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tkinter import ttk
 from typing import Any, ClassVar
 
-from ...core import estimate as estimates
 from ...core import preflight
 from ...core.errors import UserError
+from ...core.import_limits import megabytes
 from ...core.prepare_run import prepare_run
 from ...core.records import Run
 from ...core.review import duration
 from ...core.setup import (
     LARGEST_SIDE,
-    MODELS,
-    SCRATCH_WARNING,
     Setup,
     Start,
     default_steps,
@@ -30,17 +27,21 @@ from ...core.setup import (
     start_problem,
     steps_hint,
     steps_of,
+    stop_problem,
     thorough_steps,
 )
+from ...core.start_weights import start_note
 from ...tk.commands import Command
-from ...tk.tasks import Task
-from ...widgets.controls import button, card, entry, label, note, radio
+from ...widgets.controls import button, card, entry, label
 from ...widgets.dialogs import ProgressDialog, ask_files
 from ...widgets.scrolled import ScrolledFrame
 from ..base import Context, StepScreen
 from .advanced import Advanced
 from .findings import FindingList
-from .reading import Loaded, read, run_line
+from .measuring import Measuring
+from .model_cards import ModelCards
+from .reading import Loaded, read
+from .start_card import StartCard, choose_start_run
 
 _DEBOUNCE_MS = 700
 _STEP = 500
@@ -60,10 +61,9 @@ class SetupScreen(StepScreen):
         self._loaded: Loaded | None = None
         self._material: preflight.Material | None = None
         self._timer: str | None = None
-        self._measuring: Task[Any] | None = None
+        self.measuring = Measuring(self, self._show_estimate)
         self._starting = False
         self._steps_problem: str | None = None
-        self._estimate: estimates.Estimate | None = None
         super().__init__(parent, context)
         self.steps_text = tk.StringVar(self)
         self.model = tk.StringVar(self)
@@ -86,20 +86,12 @@ class SetupScreen(StepScreen):
         page.columnconfigure(0, weight=1)
         label(page, theme, "Training Options", "Title").pack(anchor="w", padx=px(24), pady=(px(22), 0))
         label(page, theme, "Choose a model and what it starts from.", "Muted").pack(anchor="w", padx=px(24), pady=(px(4), px(14)))
-        cards = ttk.Frame(page)
-        cards.pack(fill="x", padx=px(24))
-        for column, model in enumerate(MODELS):
-            cards.columnconfigure(column, weight=1, uniform="card")
-            outer, inner = card(cards, theme)
-            outer.grid(row=0, column=column, sticky="nsew", padx=(0 if column == 0 else px(6), px(6) if column == 0 else 0))
-            radio(inner, theme, model.title, self.model, model.recipe, self._model_chosen).pack(anchor="w")
-            text = label(inner, theme, model.text, "Small", wrap_px=300)
-            text.pack(anchor="w", pady=(px(6), 0))
-            for each in (outer, inner, text):
-                each.bind("<ButtonPress-1>", partial(self._card_clicked, model.recipe))
+        self.cards = ModelCards(page, theme, self.model, lambda _recipe: self._model_chosen(), self._measure_other)
+        self.cards.pack(fill="x", padx=px(24))
         self.why_model = label(page, theme, "", "Small", wrap_px=640)
         self.why_model.pack(anchor="w", padx=px(24), pady=(px(8), 0))
-        self._build_start(page)
+        self.start_card = StartCard(page, theme, self.start, self._start_chosen, self._choose_file, self._choose_run)
+        self.start_card.pack(fill="x", padx=px(24), pady=(px(16), 0))
         outer, inner = card(page, theme)
         outer.pack(fill="x", padx=px(24), pady=(px(16), 0))
         self.findings = FindingList(inner, theme, self._fix)
@@ -108,28 +100,6 @@ class SetupScreen(StepScreen):
         outer.pack(fill="x", padx=px(24), pady=px(16))
         self.advanced = Advanced(inner, self, self._changed)
         self.advanced.pack(fill="x")
-
-    def _build_start(self, page: tk.Misc) -> None:
-        theme, px = self.theme, self.theme.px
-        outer, inner = card(page, theme)
-        outer.pack(fill="x", padx=px(24), pady=(px(16), 0))
-        label(inner, theme, "START FROM", "Tiny").pack(anchor="w", pady=(0, px(8)))
-        row = ttk.Frame(inner, style="Card.TFrame")
-        row.pack(fill="x")
-        radio(row, theme, "Pretrained weights", self.start, Start.PRETRAINED.value, self._start_chosen).pack(side="left")
-        button(row, theme, "Choose file…", self._choose_file, icon="folder2-open").pack(side="right")
-        self.file_label = label(row, theme, "", "Small")
-        self.file_label.pack(side="right", padx=px(10))
-        row = ttk.Frame(inner, style="Card.TFrame")
-        row.pack(fill="x", pady=px(6))
-        radio(row, theme, "A previous training", self.start, Start.RUN.value, self._start_chosen).pack(side="left")
-        self.run_choice = ttk.Combobox(
-            row, state="readonly", width=44, style=theme.style("", theme.surface_of(row), "TCombobox"), font="StudioBody"
-        )
-        self.run_choice.pack(side="right")
-        self.run_choice.bind("<<ComboboxSelected>>", lambda _event: self._run_chosen())
-        radio(inner, theme, "Scratch", self.start, Start.SCRATCH.value, self._start_chosen).pack(anchor="w")
-        self.scratch_note = note(inner, theme, SCRATCH_WARNING, "WarningNote", 640)
 
     def _build_panel(self) -> None:
         theme, px = self.theme, self.theme.px
@@ -158,7 +128,8 @@ class SetupScreen(StepScreen):
 
     def load(self, **params: Any) -> None:
         super().load(**params)
-        self._loaded = self._estimate = self._material = None
+        self._loaded = self._material = None
+        self.measuring.clear()
         self._starting = False
         self._read()
 
@@ -179,9 +150,6 @@ class SetupScreen(StepScreen):
         self.start.set(self.setup.start.value)
         self.why_model.configure(text=found.why_model)
         self.steps_text.set(f"{steps_of(self.setup, self._classes()):,}")
-        self.run_choice.configure(values=[run_line(run) for run in found.runs])
-        chosen = next((index for index, run in enumerate(found.runs) if run.id == self.setup.start_run), None)
-        self.run_choice.set("") if chosen is None else self.run_choice.current(chosen)
         self._quiet = False
         self.advanced.show(self.setup, found.data)
         data = found.data
@@ -198,28 +166,47 @@ class SetupScreen(StepScreen):
 
     def _refresh(self) -> None:
         """What follows from the choices at once."""
-        name = Path(self.setup.start_file).name if self.setup.start_file else "no file chosen"
-        self.file_label.configure(text=name if len(name) < 40 else name[:37] + "…")
-        if self.setup.start is Start.SCRATCH:
-            self.scratch_note.pack(fill="x", pady=(self.theme.px(8), 0))
-        else:
-            self.scratch_note.pack_forget()
+        runs = self._loaded.runs if self._loaded else ()
+        self.start_card.show(self.setup, runs, self._kept())
         hint = self._steps_problem or steps_hint(steps_of(self.setup, self._classes()), self._classes())
         self.steps_note.configure(text=hint)
         self._show_estimate()
         self.refresh_next()
 
+    def _kept(self) -> str:
+        """What is taken over from the training that is the start."""
+        found = self._loaded
+        if found is None or found.data is None or self.setup.start is not Start.RUN:
+            return ""
+        run = next((each.run for each in found.runs if each.run.id == self.setup.start_run), None)
+        return "" if run is None else start_note(run, self.setup.model, found.data.classes)
+
     def _show_estimate(self) -> None:
         data = None if self._loaded is None else self._loaded.data
-        if self._estimate is None or data is None:
+        if data is None or self._loaded is None:
+            self.cards.show({}, "", "Submit at least one image first.")
             return
         steps = steps_of(self.setup, self._classes())
         held_out = len(data.images) * self.setup.valid_percent // 100
-        seconds = self._estimate.seconds(steps, len(data.images) - held_out, held_out)
-        self.time_label.configure(text=f"About {duration(seconds)}")
-        memory, disk = self._estimate.memory_bytes / 1e9, self._estimate.disk_bytes / 1e9
-        text = f"{self._estimate.seconds_per_step:.2f} s a step on {self._estimate.device}. Up to {memory:.1f} GB of memory, "
-        self.cost_label.configure(text=text + f"{disk:.1f} GB of disk for the checkpoints.")
+        images = len(data.images) - held_out, held_out
+        texts = self.measuring.texts(self.setup, *images, steps)
+        self.cards.show(texts, self.measuring.wanted, self.measuring.reason(self._loaded.busy))
+        made = self.measuring.of(self.setup)
+        if made is None:
+            self.time_label.configure(text=self.measuring.said)
+            self.cost_label.configure(text="")
+            return
+        self.time_label.configure(text=f"About {duration(made.seconds(steps, *images))}")
+        text = f"{made.seconds_per_step:.2f} s a step on {made.device}. Up to {megabytes(made.memory_bytes)} of memory, "
+        self.cost_label.configure(text=text + f"{megabytes(made.disk_bytes)} of disk for the checkpoints.")
+        self._check_disk(made.disk_bytes)
+
+    def _check_disk(self, needed: int) -> None:
+        """The check began before it was known how much a training needs."""
+        material = self._material
+        if material is not None and material.needed != needed:
+            self._material = replace(material, needed=needed)
+            self._inspect(self._material)
 
     def _classes(self) -> int:
         return max(1, len(self._loaded.data.categories)) if self._loaded and self._loaded.data else 1
@@ -235,7 +222,6 @@ class SetupScreen(StepScreen):
             self.store(lambda: self.workspace.store.experiments.set_setup(experiment, values))
         self._refresh()
         if measure:
-            self._estimate = None
             self._later()
 
     def _card_clicked(self, recipe: str, _event: object) -> None:
@@ -266,11 +252,17 @@ class SetupScreen(StepScreen):
             key = f"pretrained:{self.setup.model}"
             self.store(lambda: self.workspace.settings.set(key, str(path)))
 
-    def _run_chosen(self) -> None:
-        if self._loaded is not None:
-            run = self._loaded.runs[self.run_choice.current()]
-            self.start.set(Start.RUN.value)
-            self._changed(replace(self.setup, start=Start.RUN, start_run=run.id), measure=False)
+    def _choose_run(self) -> None:
+        if self._loaded is not None and self._loaded.runs:
+            choose_start_run(self, self.theme, self._loaded.runs, self.setup.start_run, self.use_run)
+
+    def use_run(self, run_id: int) -> None:
+        """Takes an earlier training as the start."""
+        self.start.set(Start.RUN.value)
+        self._changed(replace(self.setup, start=Start.RUN, start_run=run_id), measure=False)
+
+    def _measure_other(self, recipe: str) -> None:
+        self.measuring.toggle(recipe)
 
     def _steps_typed(self) -> None:
         if self._quiet:
@@ -298,16 +290,14 @@ class SetupScreen(StepScreen):
         """Check and estimate when the choices have stood for a moment."""
         if self._timer is not None:
             self.after_cancel(self._timer)
-        if self._measuring is not None:
-            self._measuring.cancel()
+        self.measuring.cancel()
         self._timer = self.after(_DEBOUNCE_MS, self._measure)
 
     def leave(self) -> bool:
         if self._timer is not None:
             self.after_cancel(self._timer)
             self._timer = None
-        if self._measuring is not None:
-            self._measuring.cancel()
+        self.measuring.cancel()
         return True
 
     def _measure(self) -> None:
@@ -317,30 +307,25 @@ class SetupScreen(StepScreen):
             self.findings.show((), found.problem if found else "")
             return
         experiment, setup = self.experiment_id, self.setup
-        self.background(lambda _progress: preflight.gather_check(self.workspace, experiment, setup), self._checked)
-        if found.busy:
-            self.time_label.configure(text="Measured when no training runs")
-            return
-        self.time_label.configure(text="Measuring some steps…")
-        self.cost_label.configure(text="")
-        self._measuring = self.background(
-            lambda progress: estimates.estimate(self.workspace, experiment, setup, progress),
-            lambda made: self._measured(made, setup),
-            lambda error: self.time_label.configure(text="" if self._measuring and self._measuring.cancelled else str(error)),
-            lambda done, total, _text: self.time_label.configure(
-                text=f"Measuring step {done} of {total}…" if total else "Measuring…"
-            ),
-        )
+        made = self.measuring.of(setup)
+        needed = made.disk_bytes if made else 0
+        self.background(lambda _progress: preflight.gather_check(self.workspace, experiment, setup, needed), self._gathered)
+        self.measuring.start(setup, found.data, found.busy)
 
-    def _measured(self, made: estimates.Estimate, setup: Setup) -> None:
-        if replace(setup, steps=None) == replace(self.setup, steps=None):
-            self._estimate = made
-            self._show_estimate()
+    def _gathered(self, material: preflight.Material) -> None:
+        made = self.measuring.of(self.setup)
+        self._material = replace(material, needed=made.disk_bytes) if made else material
+        self._inspect(self._material)
 
-    def _checked(self, material: preflight.Material) -> None:
-        self._material = replace(material, needed=self._estimate.disk_bytes if self._estimate else 0)
-        self.findings.show(preflight.inspect(self._material))
-        self.refresh_next()
+    def _inspect(self, material: preflight.Material) -> None:
+        """In the background: looking for look-alikes among many images takes its time."""
+
+        def done(found: list[preflight.Finding]) -> None:
+            if self._material is material:
+                self.findings.show(found)
+                self.refresh_next()
+
+        self.background(lambda _progress: preflight.inspect(material), done)
 
     def _fix(self, finding: preflight.Finding) -> None:
         action = finding.action[0] if finding.action else ""
@@ -368,7 +353,13 @@ class SetupScreen(StepScreen):
         if self._starting:
             return "The training is being prepared."
         worst = next((each for each in self.findings.findings if each.severity == "error"), None)
-        return self._loaded.problem or self._steps_problem or start_problem(self.setup) or (worst.text if worst else None)
+        return (
+            self._loaded.problem
+            or self._steps_problem
+            or start_problem(self.setup)
+            or stop_problem(self.setup)
+            or (worst.text if worst else None)
+        )
 
     def go_next(self) -> None:
         if self.next_reason() is not None:
