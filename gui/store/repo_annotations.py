@@ -5,7 +5,7 @@ Boxes of 25,000 images are a million rows: they are read as plain values and cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from peewee import fn
@@ -99,6 +99,15 @@ class AnnotationRepo(Repo):
             for annotation_id, own in found.items():
                 yield image_of[annotation_id], tuple(own)
 
+    def each_of_category(self, group_id: int, category_id: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """(box id, image id, cx, cy, w, h) of a category's submitted boxes, in portions. Later submissions have higher ids."""
+        alive = (Annotation.group == group_id) & (Annotation.revision > 0) & Image.deleted_at.is_null()
+        image_of = dict(self._db.rows(Annotation.select(Annotation.id, Annotation.image).join(Image).where(alive)))
+        fields = (BoxRow.id, BoxRow.annotation, BoxRow.cx, BoxRow.cy, BoxRow.w, BoxRow.h)
+        for some in chunks(image_of):
+            found = self._db.rows(BoxRow.select(*fields).where((BoxRow.category == category_id) & BoxRow.annotation.in_(some)))
+            yield [(box_id, image_of[annotation_id], *values) for box_id, annotation_id, *values in found]
+
     def images_with(self, group_id: int, category_id: int) -> set[int]:
         """Ids of the images that show a category now: in the draft where there is one, else in the submission."""
         found: set[int] = set()
@@ -152,6 +161,31 @@ class AnnotationRepo(Repo):
                 self._db.run(Annotation.update(revision=Annotation.revision + 1).where(Annotation.id.in_(some)))
             self._drop_drafts(ids.values())
             self._replace(BoxRow, {ids[image_id]: some for image_id, some in boxes.items()})
+
+    def edit_submitted(
+        self, group_id: int, image_ids: Sequence[int], edit: Callable[[int, Sequence[Box]], Sequence[Box]]
+    ) -> None:
+        """One more submission of each of these images, all or none; what is drafted on them is edited too and stays a draft.
+
+        edit(image id, boxes) gives the new boxes; it is asked for the submission, then for the draft. Images that were never
+        submitted are left alone.
+        """
+        with self._db.transaction():
+            ids = self._annotation_ids(group_id, image_ids)
+            image_of = {annotation_id: image_id for image_id, annotation_id in ids.items()}
+            for some in chunks(image_of):
+                query = Annotation.select(Annotation.id, Annotation.has_draft)
+                drafted = dict(self._db.rows(query.where(Annotation.id.in_(some) & (Annotation.revision > 0))))
+                self._edit(BoxRow, group_id, {each: image_of[each] for each in drafted}, edit)
+                self._edit(DraftBox, group_id, {each: image_of[each] for each in drafted if drafted[each]}, edit)
+                self._db.run(Annotation.update(revision=Annotation.revision + 1).where(Annotation.id.in_(list(drafted))))
+
+    def _edit(
+        self, table: Any, group_id: int, image_of: Mapping[int, int], edit: Callable[[int, Sequence[Box]], Sequence[Box]]
+    ) -> None:
+        made = {each: edit(image_id, self._boxes(table, each)) for each, image_id in image_of.items()}
+        self._check_categories(group_id, [box for own in made.values() for box in own])
+        self._replace(table, made)
 
     def unsubmit(self, group_id: int, image_ids: Iterable[int]) -> None:
         """As if they had never been submitted. Drafts stay."""
