@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import annotate
-from .records import AnnotationGroup, Category, GroupSummary, Image, ImageEntry
+from .records import AnnotationGroup, Category, GroupSummary, ImageEntry
 
 if TYPE_CHECKING:
     from .workspace import Workspace
@@ -43,11 +43,14 @@ class EditorView:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """go_on: Submit opens the next image without a submission; cross: the cross-hair is shown."""
+    """paths: of the picture files, by image id.
+
+    go_on: Submit opens the next image without a submission; cross: the cross-hair is shown.
+    """
 
     group: AnnotationGroup
     dataset: str
-    images: Mapping[int, Image]
+    paths: Mapping[int, str]
     entries: Sequence[ImageEntry]
     categories: Sequence[Category]
     summary: GroupSummary
@@ -62,7 +65,7 @@ def open_group(workspace: Workspace, group_id: int) -> Opened:
     return Opened(
         group,
         store.datasets.get(group.dataset_id).name,
-        {image.id: image for image in store.datasets.images(group.dataset_id)},
+        store.datasets.paths(group.dataset_id),
         store.annotations.entries(group_id),
         store.categories.list(group_id),
         store.groups.summary(group_id),

@@ -30,6 +30,7 @@ class GarbageCollector:
         if self._timer is None:
             GarbageCollector._running += 1
             gc.disable()
+            gc.freeze()  # the modules and classes of the program: a full collection need not look at them again and again
             self._timer = self._root.after(PERIOD_MS, self._turn)
 
     def stop(self) -> None:
@@ -40,6 +41,7 @@ class GarbageCollector:
         self._timer = None
         GarbageCollector._running -= 1
         if not GarbageCollector._running:
+            gc.unfreeze()
             gc.collect()
             gc.enable()
 

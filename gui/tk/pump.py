@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import time
 import tkinter as tk
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from .garbage import GarbageCollector
 PERIOD_MS = 33
 BUDGET_MS = 8.0
 STALL_MS = 100.0
+_SWITCH_S = 0.001  # how long a thread may keep Python to itself: Tk asks for it several times a turn, and waits each time
 
 
 class Pump:
@@ -37,6 +39,7 @@ class Pump:
 
     def start(self) -> None:
         if self._timer is None:
+            sys.setswitchinterval(_SWITCH_S)
             self._last = time.monotonic()
             self._timer = self._root.after(PERIOD_MS, self._turn)
             self._garbage.start()

@@ -39,7 +39,9 @@ class FileList(VirtualCanvas):
     ) -> None:
         super().__init__(parent, theme)
         self._marks, self._chosen, self._empty = marks, chosen, empty
-        self._entries: list[FileEntry] = []
+        self._ids: Sequence[int] = ()
+        self._describe: Callable[[int], FileEntry] = dict[int, FileEntry]().__getitem__
+        self._changed: dict[int, FileEntry] = {}
         self._index: dict[int, int] = {}
         self._hover = -1
         self.selected: int | None = None
@@ -51,21 +53,25 @@ class FileList(VirtualCanvas):
 
     @property
     def entries(self) -> Sequence[FileEntry]:
-        return self._entries
+        return [self._entry(file_id) for file_id in self._ids]
 
     def set_entries(self, entries: Sequence[FileEntry]) -> None:
         """In the order to be shown. The chosen one stays chosen if it is still there."""
-        self._entries = list(entries)
-        self._index = {entry.id: line for line, entry in enumerate(self._entries)}
+        self.set_files([entry.id for entry in entries], {entry.id: entry for entry in entries}.__getitem__)
+
+    def set_files(self, ids: Sequence[int], describe: Callable[[int], FileEntry]) -> None:
+        """The same for very many: describe is asked only for the lines that are drawn."""
+        self._ids, self._describe = ids, describe
+        self._changed.clear()
+        self._index = {file_id: line for line, file_id in enumerate(ids)}
         if self.selected not in self._index:
             self.selected = None
         self.redraw()
 
     def update_entry(self, entry: FileEntry) -> None:
         """Shows another state of one file; nothing if it is not in the list."""
-        line = self._index.get(entry.id)
-        if line is not None:
-            self._entries[line] = entry
+        if entry.id in self._index:
+            self._changed[entry.id] = entry
             self.redraw()
 
     def select(self, file_id: int | None) -> None:
@@ -80,7 +86,7 @@ class FileList(VirtualCanvas):
     def neighbour(self, step: int) -> int | None:
         """The id of the file so many lines from the chosen one, or None beyond the ends."""
         line = self._index.get(self.selected, -1) + step if self.selected is not None else 0
-        return self._entries[line].id if 0 <= line < len(self._entries) else None
+        return self._ids[line] if 0 <= line < len(self._ids) else None
 
     def place_of(self, file_id: int) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 on the canvas. Raises KeyError."""
@@ -91,19 +97,19 @@ class FileList(VirtualCanvas):
 
     def content_height(self, width: int) -> int:
         del width
-        return len(self._entries) * self.theme.px(_LINE_PX)
+        return len(self._ids) * self.theme.px(_LINE_PX)
 
     def draw(self, top: int, bottom: int) -> None:
-        if not self._entries and self._empty:
+        if not self._ids and self._empty:
             self.text(
                 self.theme.px(12), self.theme.px(12), self._empty, fonts.SMALL, "muted", width=self.width - self.theme.px(24)
             )
         height = self.theme.px(_LINE_PX)
-        for line in range(max(0, top // height), min(len(self._entries), bottom // height + 1)):
+        for line in range(max(0, top // height), min(len(self._ids), bottom // height + 1)):
             self._draw_line(line, line * height - self.top, height)
 
     def _draw_line(self, line: int, y: int, height: int) -> None:
-        entry, px, width = self._entries[line], self.theme.px, self.width
+        entry, px, width = self._entry(self._ids[line]), self.theme.px, self.width
         chosen = entry.id == self.selected
         if chosen or line == self._hover:
             fill = "selected" if chosen else "hover"
@@ -123,7 +129,7 @@ class FileList(VirtualCanvas):
 
     def _line_at(self, y: int) -> int:
         line = (y + self.top) // self.theme.px(_LINE_PX)
-        return line if 0 <= line < len(self._entries) else -1
+        return line if 0 <= line < len(self._ids) else -1
 
     def _hovered(self, line: int) -> None:
         if line != self._hover:
@@ -133,13 +139,18 @@ class FileList(VirtualCanvas):
     def _clicked(self, event: tk.Event[tk.Misc]) -> None:
         line = self._line_at(event.y)
         if line >= 0:
-            self.select(self._entries[line].id)
-            self._chosen(self._entries[line].id)
+            self._choose(self._ids[line])
 
     def _move(self, step: int) -> str:
-        if self._entries:
+        if self._ids:
             line = (-1 if self.selected is None else self._index[self.selected]) + step
-            entry = self._entries[max(0, min(line, len(self._entries) - 1))]
-            self.select(entry.id)
-            self._chosen(entry.id)
+            self._choose(self._ids[max(0, min(line, len(self._ids) - 1))])
         return "break"
+
+    def _choose(self, file_id: int) -> None:
+        self.select(file_id)
+        self._chosen(file_id)
+
+    def _entry(self, file_id: int) -> FileEntry:
+        changed = self._changed.get(file_id)
+        return self._describe(file_id) if changed is None else changed

@@ -403,7 +403,7 @@ def test_somebody_elses_submission_is_not_written_over(bench: EditorBench) -> No
 
 def test_a_file_that_is_gone_is_said_and_others_can_be_opened(bench: EditorBench) -> None:
     screen = bench.open()
-    screen.images[bench.ids[3]].path.unlink()
+    Path(screen.paths[bench.ids[3]]).unlink()
     screen.browser.open(bench.ids[3])
     bench.turn(lambda: screen.image_id == bench.ids[3])
     assert screen.editing_reason() is not None and screen.left.submit.instate(["disabled"])

@@ -59,6 +59,23 @@ def test_25000_files_open_within_100_ms_of_tk_time(place: Any, theme: Any, turn:
     assert abs(chosen[-1] - first - 1) <= 1
 
 
+def test_only_the_lines_that_are_drawn_are_described(place: Any, theme: Any, turn: Turn) -> None:
+    from gui.widgets.file_list import FileEntry
+
+    files = file_list(place, theme, [])
+    asked: set[int] = set()
+
+    def describe(file_id: int) -> FileEntry:
+        asked.add(file_id)
+        return FileEntry(file_id, f"{file_id}.jpg", "new")
+
+    files.set_files(range(1, 25_001), describe)
+    turn(lambda: asked)
+    assert min(asked) == 1 and max(asked) < 100
+    files.update_entry(FileEntry(2, "2.jpg", "submitted", "1 box"))
+    assert [entry.state for entry in files.entries[:3]] == ["new", "submitted", "new"]
+
+
 def test_a_file_changes_its_state_and_neighbours_are_found(place: Any, theme: Any, turn: Turn) -> None:
     from gui.widgets.file_list import FileEntry
 

@@ -78,6 +78,9 @@ def test_images_keep_every_value_and_any_name(library: Library) -> None:
     library.store.datasets.set_path(image_id, Path("/elsewhere") / odd)
     library.store.datasets.set_split_keys({image_id: "k"})
     assert library.store.datasets.image(image_id) == replace(found, path=Path("/elsewhere") / odd, split_key="k")
+    assert library.store.datasets.paths(library.dataset)[image_id] == f"/elsewhere/{odd}"
+    library.store.datasets.remove_images([image_id])
+    assert image_id not in library.store.datasets.paths(library.dataset)
 
 
 def test_paths_below_the_library_move_with_it(tmp_path: Path) -> None:
@@ -88,6 +91,7 @@ def test_paths_below_the_library_move_with_it(tmp_path: Path) -> None:
     (tmp_path / "one").rename(tmp_path / "two")
     moved = open_store(tmp_path / "two")
     assert moved.datasets.image(image).path == tmp_path / "two" / "images" / "a.jpg"
+    assert moved.datasets.paths(dataset) == {image: str(tmp_path / "two" / "images" / "a.jpg")}
     moved.close()
 
 

@@ -61,7 +61,7 @@ class Browser:
             return
         self.wanted = image_id
         screen.left.files.select(image_id)
-        self._pictures.want(image_id, screen.images[image_id].path, lambda made, text: self._have_picture(image_id, made, text))
+        self._pictures.want(image_id, screen.paths[image_id], lambda made, text: self._have_picture(image_id, made, text))
 
     def _have_picture(self, image_id: int, picture: Picture | None, text: str) -> None:
         screen = self.screen
@@ -122,7 +122,7 @@ class Browser:
         todo = screen.book.next_to_do(screen.image_id, screen.saver.submitting)
         ahead = (todo, *(screen.book.neighbour(screen.image_id, by, screen.display.files) for by in (1, -1)))
         for image_id in dict.fromkeys(each for each in ahead if each is not None):
-            self._pictures.want(image_id, screen.images[image_id].path)
+            self._pictures.want(image_id, screen.paths[image_id])
             if image_id not in self._known and image_id not in screen.visit.sessions:
                 screen.store(lambda each=image_id: self._read(each), self._prefetched)  # type: ignore[misc]
 

@@ -10,9 +10,7 @@ from ...core.editing_visit import SAVED, SAVING, UNSUBMITTED
 from ...core.records import Box, Category, ImageEntry, ImageState
 from ...widgets.box_list import BoxRow
 from ...widgets.canvas_boxes import CanvasBox
-from ...widgets.file_list import FileEntry
 from ...widgets.picture import Picture
-from .left import file_entry
 from .stage import LightPanel
 
 if TYPE_CHECKING:
@@ -82,13 +80,11 @@ class Display:
 
     # --- the list of files
 
-    def all_files(self, made: Sequence[FileEntry] | None = None) -> None:
-        """made: the lines, where they were made before; of all files, as nothing is filtered at the beginning."""
+    def all_files(self) -> None:
+        """What passes the filter."""
         screen = self.screen
-        if made is not None:
-            screen.left.clear_filter()
         self.files = screen.book.shown()
-        screen.left.show_files(made if made is not None else [file_entry(each) for each in self.files], screen.browser.wanted)
+        screen.left.show_files(self.files, screen.book, screen.browser.wanted)
         self.progress()
 
     def progress(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
-from ...core.editor_files import ORDERS, STATE_FILTERS
+from ...core.editor_files import ORDERS, STATE_FILTERS, FileBook
 from ...core.records import ImageEntry, ImageState
 from ...core.wording import counted
 from ...tk.commands import Commands
@@ -149,8 +149,13 @@ class LeftColumn(ttk.Frame):
         self.files_title.configure(text=header)
         self.progress.configure(value=round(1000 * submitted / total) if total else 0)
 
-    def show_files(self, entries: Sequence[FileEntry], current: int | None) -> None:
-        self.files.set_entries(entries)
+    def show_files(self, entries: Sequence[ImageEntry], book: FileBook, current: int | None) -> None:
+        """entries: those of the book that pass the filter, in their order."""
+
+        def describe(image_id: int) -> FileEntry:
+            return file_entry(book[image_id])
+
+        self.files.set_files([entry.image_id for entry in entries], describe)
         self.files.select(current)
 
     def show_file(self, entry_: ImageEntry) -> None:
@@ -194,7 +199,7 @@ class LeftColumn(ttk.Frame):
 
 
 def file_entry(each: ImageEntry) -> FileEntry:
-    """Made for every file of the list at once, so nothing is worked out that is not shown."""
+    """A line of the list of files."""
     detail = ""
     if each.state is ImageState.NEGATIVE:
         detail = "negative"

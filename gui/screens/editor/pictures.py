@@ -32,7 +32,7 @@ class PictureCache:
             self._kept.move_to_end(image_id)
         return picture
 
-    def want(self, image_id: int, path: Path, done: Shown | None = None) -> None:
+    def want(self, image_id: int, path: str, done: Shown | None = None) -> None:
         """Decodes it unless it is there; done gets the picture, or None and why not."""
         picture = self.get(image_id)
         if picture is not None:
@@ -64,9 +64,9 @@ class PictureCache:
         for done in self._on_the_way.pop(image_id, []):
             done(picture, "")
 
-    def _failed(self, image_id: int, path: Path, error: BaseException) -> None:
+    def _failed(self, image_id: int, path: str, error: BaseException) -> None:
         reason = str(error) or type(error).__name__
         what_next = "Put the file back or remove it from the dataset; other files can be opened."
-        text = f"{shown(path.name)} can't be shown.\n\n{reason}\n\n{what_next}"
+        text = f"{shown(Path(path).name)} can't be shown.\n\n{reason}\n\n{what_next}"
         for done in self._on_the_way.pop(image_id, []):
             done(None, text)

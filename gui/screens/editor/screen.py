@@ -16,11 +16,10 @@ from ...core.editing import EditBox, EditSession
 from ...core.editing_visit import EditVisit
 from ...core.editor_files import FileBook
 from ...core.editor_opening import CROSS, GO_ON, EditorView, Opened, open_group, remember
-from ...core.records import Category, GroupSummary, Image, ImageAnnotations, ImageState
+from ...core.records import Category, GroupSummary, ImageAnnotations, ImageState
 from ...core.wording import counted
 from ...widgets.box_canvas import CanvasEvents
 from ...widgets.box_list import BoxEvents
-from ...widgets.file_list import FileEntry
 from ...widgets.viewport import View
 from ..base import Context, Screen
 from . import dialogs
@@ -28,7 +27,7 @@ from .actions import Actions
 from .browsing import Browser
 from .categories import Categories
 from .display import Display
-from .left import LeftColumn, LeftEvents, file_entry
+from .left import LeftColumn, LeftEvents
 from .saving import Saver
 from .stage import Stage
 
@@ -46,7 +45,7 @@ class EditorScreen(Screen):
         super().__init__(parent, context)
         self.group_id = self.experiment_id = 0
         self.visit, self.book = EditVisit(), FileBook()
-        self.images: Mapping[int, Image] = {}
+        self.paths: Mapping[int, str] = {}
         self.image_id: int | None = None
         self.session: EditSession | None = None
         self.go_on = True
@@ -104,18 +103,18 @@ class EditorScreen(Screen):
         self.display.no_picture("Opening…")
         group_id, image_id = self.group_id, params.get("image_id")
 
-        def read() -> tuple[Opened, FileBook, list[FileEntry]]:
+        def read() -> tuple[Opened, FileBook]:
             # What takes long with 25,000 images is done here and not in Tk's thread.
             opened, book = open_group(self.workspace, group_id), FileBook()
             book.load(opened.entries)
-            return opened, book, [file_entry(entry) for entry in book.entries]
+            return opened, book
 
         self.store(read, lambda found: self._opened(*found, image_id))
 
-    def _opened(self, opened: Opened, book: FileBook, files: list[FileEntry], image_id: int | None) -> None:
+    def _opened(self, opened: Opened, book: FileBook, image_id: int | None) -> None:
         if opened.group.id != self.group_id:
             return
-        self.images, self.book = opened.images, book
+        self.paths, self.book = opened.paths, book
         self.left.title.configure(text=f"Annotations for {opened.dataset}")
         self.categories.take(opened.categories, opened.summary)
         self.go_on = opened.go_on
@@ -123,12 +122,13 @@ class EditorScreen(Screen):
         canvas.set_crosshair(opened.cross)
         canvas.restore_view(View(view.fit, view.scale, view.x, view.y))
         self.display.set_mode("draw")
-        self.display.all_files(files)
-        first = next((each for each in (image_id, view.image_id) if each in self.images), None)
+        self.left.clear_filter()
+        self.display.all_files()
+        first = next((each for each in (image_id, view.image_id) if each in self.paths), None)
         if first is None:
             first = self.book.next_to_do(None)
-        if first is None:
-            first = next(iter(self.images), None)
+        if first is None and book.entries:
+            first = book.entries[0].image_id
         if first is None:
             self.display.no_picture(NO_IMAGES)
             return
