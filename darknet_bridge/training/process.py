@@ -147,16 +147,19 @@ class TrainingProcess:
                     yield Log("warning", f"no sign of the trainer in {HELLO_TIMEOUT_S:.0f} s; its log: {self.log_tail()}")
                 time.sleep(_POLL_S)
 
-    def request_stop(self) -> None:
-        """Asks the trainer to write a checkpoint and end; returns at once. Raises DiskError."""
-        write_bytes(self.run.stop, b"")
+    def request_stop(self, hurry: bool = False) -> None:
+        """Asks the trainer to write a checkpoint and end; returns at once. Raises DiskError.
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+        hurry: without measuring mAP behind the checkpoint; also for a trainer that was asked before.
+        """
+        write_bytes(self.run.stop, b"now\n" if hurry else b"")
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S, hurry: bool = False) -> bool:
         """Stops the trainer: asks, then SIGTERM, then SIGKILL. True when asking was enough."""
         if not self.is_alive():
             return True
         with suppress(DiskError):  # on a full disk the signals still work
-            self.request_stop()
+            self.request_stop(hurry)
             if self.wait(timeout_s):
                 return True
         for number in (signal.SIGTERM, signal.SIGKILL):

@@ -128,7 +128,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of a run that finished or was stopped; weights is the file to use, if there is one."""
+    """The end of a run that finished or was stopped; weights is the file to use, if there is one.
+
+    unmeasured: why a run that was stopped has no mAP of its last step; None when it has one or none was wanted.
+    """
 
     iteration: int
     map: float | None
@@ -137,6 +140,7 @@ class Done:
     weights: str | None
     reason: str
     time: float = 0.0
+    unmeasured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +316,7 @@ def _done(f: _Fields) -> Done:
         weights=f.optional_text("weights") or None,
         reason=f.text("reason"),
         time=f.time,
+        unmeasured=f.optional_text("unmeasured") or None,
     )
 
 

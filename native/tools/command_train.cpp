@@ -8,7 +8,9 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "commands.h"
@@ -23,12 +25,12 @@
 namespace dk {
 namespace {
 
-std::atomic<bool> stop_requested{false};
+StopRequest stop_request;
 std::atomic<int> stop_signal{0};
 
 void on_signal(int number) {
-  if (stop_signal.exchange(number) != 0) _exit(128 + number);  // the second one ends it at once
-  stop_requested.store(true);
+  if (stop_signal.exchange(number) != 0) _exit(128 + number);                // the second one ends it at once
+  stop_request.requested() ? stop_request.hurry() : stop_request.request();  // the stop file may have asked before
 }
 
 void catch_signals() {
@@ -83,13 +85,21 @@ class StopWatcher {
   void watch() {
     bool answered = false;
     while (!done_.load()) {
-      if (!file_.empty() && file_exists(file_)) stop_requested.store(true);
-      if (stop_requested.load() && !answered) {
+      if (!file_.empty() && file_exists(file_)) stop_request.request();
+      if (stop_request.requested() && !stop_request.hurried() && says_now()) stop_request.hurry();
+      if (stop_request.requested() && !answered) {
         listener_.log(LogLevel::info, "stopping: the state is being written");
         answered = true;
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
+  }
+
+  // The file's first word: nothing is to be waited for but the checkpoint.
+  bool says_now() const {
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(file_.empty() ? nullptr : std::fopen(file_.c_str(), "re"), std::fclose);
+    char word[4] = {};
+    return file && std::fscanf(file.get(), "%3s", word) == 1 && std::strcmp(word, "now") == 0;
   }
 
   const std::string file_;
@@ -160,7 +170,7 @@ int command_train(Arguments& args) {
   catch_signals();
   const std::unique_ptr<TrainListener> listener = json ? make_json_listener(names) : make_darknet_listener(names);
   const StopWatcher watcher(stop_file, *listener);
-  return train(options, *listener, stop_requested) ? 0 : static_cast<int>(Status::stopped);
+  return train(options, *listener, stop_request) ? 0 : static_cast<int>(Status::stopped);
 }
 
 }  // namespace dk

@@ -125,6 +125,7 @@ class JsonListener : public TrainListener {
     json.field("iteration", e.iteration);
     if (e.map >= 0) json.field("map", e.map).field("best", e.best);
     json.field("seconds", e.seconds).field("weights", e.weights).field("reason", e.reason);
+    if (!e.unmeasured.empty()) json.field("unmeasured", e.unmeasured);
     send(json);
   }
 

@@ -37,6 +37,10 @@ def _program() -> tuple[Path, bool]:
     return path, b"__asan_init" in path.read_bytes()
 
 
+def is_sanitized() -> bool:
+    return _program()[1]
+
+
 @dataclass(frozen=True)
 class Result:
     code: int

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +15,18 @@ import cv2
 import pytest
 
 from darknet_bridge import Network, recipes
-from darknet_bridge.errors import FormatError, InternalError
+from darknet_bridge.errors import FormatError, InternalError, OutOfMemoryError
 from darknet_bridge.formats import Cfg, read_cfg, read_image_list, read_labels, read_names, write_data_file, write_image_list
 from darknet_bridge.images import read_image
+from darknet_bridge.program import find_program
 from darknet_bridge.training import (
     Checkpoint,
     CreatedRun,
     Done,
     Eval,
+    Event,
     Hello,
+    Log,
     RunDir,
     RunImage,
     Sample,
@@ -29,9 +35,11 @@ from darknet_bridge.training import (
     TrainOptions,
     create_run,
 )
+from tests.bridge.little_memory import limit_memory
 
 STEPS = 24
 OPTIONS = TrainOptions(seed=3, threads=1)
+LARGE = replace(OPTIONS, map=False)
 PATIENCE_S = 120
 
 
@@ -114,6 +122,136 @@ def test_a_killed_training_resumes(tmp_path: Path, golden: Path) -> None:
     starts = [event.start_iteration for event in again.follow(timeout_s=1) if isinstance(event, Hello)]
     assert len(starts) == 2 and starts[1] >= 20, "at most 100 steps are lost"
     again.stop()
+
+
+def stopped_after(folder: Path, golden: Path, options: TrainOptions, hurry: bool = False) -> list[Event]:
+    """Of a training that is stopped at its fifth step."""
+    process = TrainingProcess.start(make_run(folder, golden, 4000).run, options)
+    first_step(process, 5)
+    assert process.stop(hurry=hurry) is True
+    return list(process.follow())
+
+
+def test_a_stopped_training_is_measured(tmp_path: Path, golden: Path) -> None:
+    """The figure is that of the weights it leaves, by the program that measures weights files."""
+    events = stopped_after(tmp_path / "run", golden, OPTIONS)
+    done = events[-1]
+    evals = [event for event in events if isinstance(event, Eval)]
+    assert isinstance(done, Done) and (done.reason, done.unmeasured) == ("stopped", None)
+    assert [event.iteration for event in evals] == [done.iteration] and done.map == evals[0].map
+    run = RunDir(tmp_path / "run")
+    command = [str(find_program()), "detector", "map", "obj.data", "net.cfg", str(run.last_weights), "-json"]
+    said = subprocess.run(command, cwd=run.folder, capture_output=True, text=True, check=True).stdout
+    assert json.loads(said)["map"] == pytest.approx(done.map, abs=1e-9)
+    order = [type(event) for event in events if isinstance(event, (Checkpoint, Eval))]
+    assert order.index(Checkpoint) < order.index(Eval), "what was learnt is safe before time is spent on measuring"
+
+
+def test_who_is_in_a_hurry_gets_the_checkpoint_and_the_reason(tmp_path: Path, golden: Path) -> None:
+    events = stopped_after(tmp_path / "run", golden, OPTIONS, hurry=True)
+    done = events[-1]
+    assert not [event for event in events if isinstance(event, Eval)] and RunDir(tmp_path / "run").last_weights.exists()
+    assert isinstance(done, Done) and done.unmeasured is not None
+    assert done.unmeasured == f"mAP was not measured at step {done.iteration}: the training was to end at once"
+
+
+def test_a_stop_does_not_wait_for_many_held_out_images(tmp_path: Path, golden: Path) -> None:
+    """As many as can't be measured in the time of a stop: it is left out, and said how long it would take."""
+    run = make_run(tmp_path / "run", golden, 4000).run
+    image = next(iter(read_image_list(run.valid_list)))
+    write_image_list(run.valid_list, [image] * 100_000)
+    process = TrainingProcess.start(run, OPTIONS)
+    first_step(process, 5)
+    assert process.stop() is True
+    done = list(process.follow())[-1]
+    assert isinstance(done, Done) and done.map is None and done.unmeasured is not None
+    assert re.fullmatch(rf"mAP .* step {done.iteration}: the 100000 held-out .* about \d+ seconds, .*", done.unmeasured)
+
+
+def test_measuring_at_a_stop_does_not_change_what_comes(tmp_path: Path, golden: Path) -> None:
+    """A resumed run evaluates at the steps, and ends with the bits, of one that was never stopped."""
+    whole = make_run(tmp_path / "whole", golden, 130).run
+    process = TrainingProcess.start(whole, OPTIONS)
+    assert process.wait(PATIENCE_S)
+    expected = [event.iteration for event in process.follow() if isinstance(event, Eval)]
+    halved = make_run(tmp_path / "halved", golden, 130).run
+    process = TrainingProcess.start(halved, OPTIONS)
+    first_step(process, 20)
+    assert process.stop() is True
+    stopped_at = process.result().iteration
+    process = TrainingProcess.start(halved, replace(OPTIONS, resume=True))
+    assert process.wait(PATIENCE_S)
+    assert [event.iteration for event in process.follow() if isinstance(event, Eval)] == [stopped_at, *expected]
+    assert halved.final_weights.read_bytes() == whole.final_weights.read_bytes()
+
+
+def test_a_resumed_training_may_take_fewer_images_at_a_time(tmp_path: Path, golden: Path) -> None:
+    run = make_run(tmp_path / "run", golden, 60).run
+    process = TrainingProcess.start(run, OPTIONS)
+    first_step(process, 5)
+    assert process.stop(hurry=True) is True
+    stopped_at = process.result().iteration
+    own = run.cfg.read_text()
+    run.cfg.write_text(own.replace("batch=4", "batch=8"))
+    with pytest.raises(FormatError, match="is 8 images a step, 4 when the run was stopped"):
+        trained(run, replace(OPTIONS, resume=True, subdivisions=4))
+    run.cfg.write_text(own)
+    process = TrainingProcess.start(run, replace(OPTIONS, resume=True, subdivisions=4))
+    assert process.wait(PATIENCE_S) and process.result().reason == "finished"
+    events = list(process.follow())
+    hellos = [event for event in events if isinstance(event, Hello)]
+    assert [(hello.net.batch, hello.net.subdivisions) for hello in hellos] == [(4, 2), (4, 4)]
+    assert hellos[1].start_iteration == stopped_at and hellos[1].memory_bytes < hellos[0].memory_bytes
+    assert any(isinstance(event, Log) and "2 images at a time so far and goes on with 1" in event.text for event in events)
+
+
+def test_too_little_memory_names_what_fits(tmp_path: Path, golden: Path) -> None:
+    """The plan's own figures: what it says would fit does fit. An image takes about 11 MB here."""
+    run = large_run(tmp_path / "run", golden, 8)
+    needed = {parts: planned_mb(run, parts) for parts in (1, 2, 8)}
+    assert needed[1] > needed[2] + 30 and needed[2] > needed[8] + 20
+    with pytest.raises(OutOfMemoryError, match=r"subdivisions=2 \(mini-batch 4"):
+        trained(run, replace(LARGE, subdivisions=1, memory_mb=(needed[1] + needed[2]) // 2))
+    assert trained(run, replace(LARGE, subdivisions=2, memory_mb=(needed[1] + needed[2]) // 2)).reason == "finished"
+    for parts in (1, "auto"):
+        with pytest.raises(OutOfMemoryError) as caught:
+            trained(run, replace(LARGE, subdivisions=parts, memory_mb=needed[8] - 5))
+        found = re.search(r"a network size of (\d+)x\1 with subdivisions=8 .* would fit", str(caught.value))
+        assert found is not None
+    small = large_run(tmp_path / "small", golden, 8, int(found[1]))
+    assert trained(small, replace(LARGE, subdivisions=8, memory_mb=needed[8] - 5)).reason == "finished"
+
+
+def large_run(folder: Path, golden: Path, batch: int, side: int = 320) -> RunDir:
+    """Pictures of a size at which they take memory; without held-out ones."""
+    cfg = narrow_cfg(golden, 6)
+    values = {"batch": str(batch), "subdivisions": "1", "width": str(side), "height": str(side)}
+    images = [RunImage(path) for path in sorted((golden / "images").glob("t*.png"))]
+    cfg = replace(cfg, sections=(cfg.net.with_values(values), *cfg.layers))
+    return create_run(folder, cfg, read_names(golden / "obj.names"), images, []).run
+
+
+def planned_mb(run: RunDir, subdivisions: int) -> int:
+    process = TrainingProcess.start(run, replace(LARGE, subdivisions=subdivisions))
+    assert process.wait(PATIENCE_S)
+    hello = [event for event in process.follow() if isinstance(event, Hello)][-1]
+    return -(-hello.memory_bytes // 1_000_000)
+
+
+def trained(run: RunDir, options: TrainOptions) -> Done:
+    process = TrainingProcess.start(run, options)
+    assert process.wait(PATIENCE_S)
+    return process.result()
+
+
+def test_memory_that_runs_out_unplanned_is_said(tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives less than the plan was told: the program says so and how many images it had taken at a time."""
+    limit_memory(monkeypatch, tmp_path, 700)
+    run = large_run(tmp_path / "run", golden, 64)
+    with pytest.raises(OutOfMemoryError, match="memory ran out at iteration 0 with a mini-batch of 64"):
+        trained(run, replace(LARGE, subdivisions=1))
+    hello = next(event for event in TrainingProcess.attach(run.folder).follow() if isinstance(event, Hello))
+    assert (hello.net.batch, hello.net.subdivisions) == (64, 1)
 
 
 def test_chosen_samples_every_few_steps(tmp_path: Path, golden: Path) -> None:

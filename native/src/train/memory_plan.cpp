@@ -59,7 +59,7 @@ std::string MemoryPlan::describe() const {
 MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request) {
   MemoryPlan plan;
   plan.mini_batch = mini_batch;
-  plan.base = resident_bytes() + kOverhead;
+  plan.base = request.base_bytes + kOverhead;
   plan.parameters = ParamStore::bytes(def, backend, {true, def.net.ema_alpha > 0});
   plan.network = planned_network(def, backend, {true, request.dtype, mini_batch}, request.width, request.height);
   const int64_t host_weights = 4 * network_param_count(def);
@@ -74,11 +74,6 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
 
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget) {
   const MemoryPlan one = plan_memory(def, backend, 1, request);
-  if (one.total() > budget) {
-    fail(Status::memory, "%s at %dx%d needs at least %.0f MB (mini-batch 1); %.0f MB are given. A smaller input size needs less",
-         def.name.c_str(), request.width, request.height, static_cast<double>(one.total()) / kMB,
-         static_cast<double>(budget) / kMB);
-  }
   for (int mini_batch = batch; mini_batch > 1; --mini_batch) {
     if (batch % mini_batch != 0) continue;
     // Activations grow with the mini-batch; half of the growth of one image is a safe lower bound to skip the hopeless.

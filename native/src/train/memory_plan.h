@@ -14,6 +14,7 @@ struct MemoryRequest {
   DType dtype = DType::f32;
   int width = 0, height = 0;  // the largest size trained at
   bool evaluate = false;      // a second network for mAP exists
+  int64_t base_bytes = 0;     // of the process before the first plan: planning itself leaves something behind
   std::function<int64_t(int mini_batch)> loader_bytes;
 };
 
@@ -31,8 +32,7 @@ struct MemoryPlan {
 
 MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request);
 
-// The plan of the largest divisor of batch that fits the budget. Throws Error(memory), naming what mini-batch 1 takes, when
-// even that does not fit.
+// The plan of the largest divisor of batch that fits the budget; that of mini-batch 1 when none does.
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget);
 
 int64_t resident_bytes();       // of this process now

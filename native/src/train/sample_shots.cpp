@@ -33,9 +33,9 @@ std::vector<std::string> choose_samples(const TrainOptions& options, const std::
 }
 
 void show_samples(Detector& detector, const std::vector<std::string>& images, const SampleRequest& request,
-                  TrainListener& listener, const std::atomic<bool>& stop) {
+                  TrainListener& listener, const StopRequest& stop) {
   for (const std::string& path : images) {
-    if (stop.load(std::memory_order_relaxed)) return;
+    if (stop.requested()) return;
     try {
       const Image8 image = decode_image_file(path, {}, request.channels >= 3 ? 3 : 1);
       const Detections found = detector.detect({&image}, {request.thresh, kEvaluateNms, request.letter_box})[0];

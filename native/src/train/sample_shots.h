@@ -1,7 +1,6 @@
 // Pictures that a training looks at again and again, so that a person can see the network learn.
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <vector>
 
@@ -24,6 +23,6 @@ struct SampleRequest {
 // One event a picture; a picture that can't be read is left out, because loading and evaluation report it. Ends early when
 // asked to stop.
 void show_samples(Detector& detector, const std::vector<std::string>& images, const SampleRequest& request,
-                  TrainListener& listener, const std::atomic<bool>& stop);
+                  TrainListener& listener, const StopRequest& stop);
 
 }  // namespace dk

@@ -65,6 +65,7 @@ struct DoneEvent {
   int64_t iteration = 0;
   double map = -1, best = -1, seconds = 0;
   std::string weights, reason;  // finished, stopped
+  std::string unmeasured;       // why there is no mAP of the last step; "" when there is one or none is wanted
 };
 
 enum class LogLevel { info, warning };

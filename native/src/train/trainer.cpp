@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <memory>
-#include <set>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -16,13 +15,14 @@
 #include "core/status.h"
 #include "data/image_decode.h"
 #include "data/loader.h"
-#include "infer/detector.h"
 #include "model/network.h"
 #include "model/weights_file.h"
-#include "train/evaluate.h"
+#include "train/memory_choice.h"
 #include "train/memory_plan.h"
 #include "train/optimizer.h"
-#include "train/sample_shots.h"
+#include "train/run_files.h"
+#include "train/run_measure.h"
+#include "train/run_pace.h"
 #include "train/schedule.h"
 #include "train/state_file.h"
 #include "train/train_inputs.h"
@@ -34,39 +34,54 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Promise P8: a crash loses at most this.
-constexpr int64_t kStateSteps = 100;
-constexpr double kStateSeconds = 60;
 constexpr int kPrefetched = 2;
 constexpr int64_t kAverageApplyBefore = 1000;  // iterations before the end at which the EMA replaces the weights
 
 // One run from set-up to the last file. Members are in the order in which they come to be.
 class TrainRun {
  public:
-  TrainRun(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop)
+  TrainRun(const TrainOptions& options, TrainListener& listener, const StopRequest& stop)
       : options_(options), listener_(listener), stop_(stop), started_(Clock::now()) {}
 
   bool run() {
-    in_ = open_train_inputs(options_, listener_);
-    samples_ = choose_samples(options_, in_.valid.images);
-    open_state();
-    choose_memory();
-    build();
-    say_hello();
-    const bool finished = iterate();
-    listener_.log(LogLevel::info,
-                  strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
-                       static_cast<double>(plan_.total()) / 1e6));
-    // The file to use: the best one where there was an evaluation.
-    const std::string use =
-        state_.best_iteration >= 0 && file_exists(weights_path("best")) ? weights_path("best") : last_written_;
-    listener_.done(
-        {state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), use, finished ? "finished" : "stopped"});
-    return finished;
+    try {
+      set_up();
+      const bool finished = iterate();
+      if (!finished) stop_here();
+      listener_.log(LogLevel::info,
+                    strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
+                         static_cast<double>(plan_.total()) / 1e6));
+      listener_.done({state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), files_->best_to_use(state_),
+                      finished ? "finished" : "stopped", unmeasured_});
+      return finished;
+    } catch (const std::bad_alloc&) { out_of_memory("no memory"); } catch (const Error& e) {
+      if (e.status() != Status::memory || plan_.mini_batch == 0) throw;
+      out_of_memory(e.what());
+    }
   }
 
  private:
+  // Behind the plan: the system gave less than it said there was, or something else took it meanwhile.
+  [[noreturn]] void out_of_memory(const char* detail) const {
+    fail(Status::memory, "the memory ran out at iteration %lld with a mini-batch of %d (%s); more subdivisions need less",
+         (long long)state_.iteration, mini_batch_, detail);
+  }
+
   // --- setting up ---
+
+  void set_up() {
+    in_ = open_train_inputs(options_, listener_);
+    open_state();
+    choose_mini_batch();
+    store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
+    files_ = std::make_unique<RunFiles>(in_.def, *store_, listener_, in_.backup, in_.base);
+    measure_ = std::make_unique<RunMeasure>(options_, in_, *backend_, *store_, listener_, stop_);
+    load_weights();
+    // What does not depend on the mini-batch is there. From now on fewer images at a time need less memory, and whoever
+    // watches knows how many these are.
+    say_hello();
+    build();
+  }
 
   void open_state() {
     if (!options_.resume) return;
@@ -103,7 +118,7 @@ class TrainRun {
     return probed == 0 ? 0 : std::min(given / 4, bytes * static_cast<int64_t>(count) / probed);
   }
 
-  void choose_memory() {
+  void choose_mini_batch() {
     const int threads = options_.threads > 0 ? options_.threads : loaded_ ? state_.threads : 0;
     backend_ = make_backend(options_.device, threads);
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
@@ -114,36 +129,20 @@ class TrainRun {
     request.dtype = dtype();
     request.width = largest.width, request.height = largest.height;
     request.evaluate = options_.map || options_.sample_every > 0;
+    request.base_bytes = resident_bytes();
     cache_bytes_ = cache_bytes();
     request.loader_bytes = [this](int mini_batch) {
       LoaderOptions loader = loader_options();
       loader.minibatch = mini_batch;
       return Loader::planned_bytes(loader);
     };
-    const int64_t available = resident_bytes() + available_memory();
-    const int64_t budget =
-        options_.memory_bytes > 0 ? options_.memory_bytes : static_cast<int64_t>(0.9 * static_cast<double>(available));
-    mini_batch_ = in_.def.net.mini_batch();
-    if (loaded_) {
-      mini_batch_ = state_.mini_batch;
-      plan_ = plan_memory(in_.def, *backend_, mini_batch_, request);
-    } else if (options_.auto_subdivisions) {
-      plan_ = largest_mini_batch(in_.def, *backend_, in_.def.net.batch, request, budget);
-      mini_batch_ = plan_.mini_batch;
-    } else {
-      plan_ = plan_memory(in_.def, *backend_, mini_batch_, request);
-    }
+    plan_ = choose_memory(options_, in_.def, *backend_, request, loaded_ ? &state_ : nullptr);
+    mini_batch_ = plan_.mini_batch;
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
-    if (loaded_ && images_per_iteration_ != state_.batch) {
-      bad_input("%s: batch=%d now, %d when the run was stopped: a run goes on only with the same batch",
-                options_.cfg_path.c_str(), in_.def.net.batch, state_.batch);
-    }
-    if (plan_.total() > budget) {
-      const MemoryPlan fits = largest_mini_batch(in_.def, *backend_, in_.def.net.batch, request, budget);
-      fail(Status::memory, "mini-batch %d needs %.0f MB, %.0f MB are there; subdivisions=%d (mini-batch %d, %.0f MB) would fit",
-           mini_batch_, static_cast<double>(plan_.total()) / 1e6, static_cast<double>(budget) / 1e6,
-           in_.def.net.batch / fits.mini_batch, fits.mini_batch, static_cast<double>(fits.total()) / 1e6);
+    if (loaded_ && mini_batch_ != state_.mini_batch) {
+      listener_.log(LogLevel::info, strf("the run was trained with %d images at a time so far and goes on with %d",
+                                         state_.mini_batch, mini_batch_));
     }
     listener_.log(LogLevel::info, plan_.describe());
   }
@@ -151,8 +150,6 @@ class TrainRun {
   DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
 
   void build() {
-    store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
-    load_weights();
     network_ = std::make_unique<Network>(in_.def, *backend_, NetworkOptions{true, dtype(), mini_batch_});
     const InputSize largest = largest_training_size(in_.def.net, random_);
     // The arena is taken once, at the largest size.
@@ -221,28 +218,30 @@ class TrainRun {
 
   // --- the loop ---
 
+  // False if stopped in between.
   bool iterate() {
     loader_->start(static_cast<uint64_t>(state_.iteration));
-    last_state_time_ = Clock::now();
-    last_state_iteration_ = state_.iteration;
-    if (state_.iteration == 0 && samples_due()) show(current_detector());
+    files_->begin(state_.iteration);
+    if (state_.iteration == 0 && samples_due()) measure_->look(0);
     while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
-      if (!one_iteration()) return stop_here();
+      if (!one_iteration()) return false;
       const double seconds = seconds_since(begin);
       state_.seconds += seconds;
       average_weights();
       report_step(seconds);
       const bool evaluates = options_.map && map_due();
-      if (evaluates && !evaluate_now()) return stop_here();
-      if (!evaluates && samples_due()) show(current_detector());
-      write_due_weights();
-      // One more iteration must not carry the loss over the promise.
-      if (state_.iteration - last_state_iteration_ >= kStateSteps || seconds_since(last_state_time_) + seconds > kStateSeconds)
-        save_state();
+      if (evaluates) {
+        if (!measure_->evaluate(&state_, [this] { write_best(); })) return false;
+        state_.last_map_iteration = state_.iteration;
+      } else if (samples_due()) {
+        measure_->look(state_.iteration);
+      }
+      files_->write_due(state_, save_weights_, save_last_);
+      if (files_->state_due(state_.iteration, seconds)) files_->save_state(state_);
     }
-    write_weights_file("final", "final");
-    save_state();
+    files_->write_weights(state_, "final", "final");
+    files_->save_state(state_);
     return true;
   }
 
@@ -263,7 +262,7 @@ class TrainRun {
     store_->zero_gradients();
     loss_ = load_seconds_ = 0;
     for (int part = 0; part < subdivisions_; ++part) {
-      if (stop_.load(std::memory_order_relaxed)) {
+      if (stop_.requested()) {
         restore_statistics();
         return false;
       }
@@ -308,13 +307,10 @@ class TrainRun {
     for (int index : batch.image_indices) {
       if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
     }
-    fail(Status::bad_input,
-         "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. The last good state is %s",
-         (long long)state_.iteration + 1, what, images.c_str(), last_state_text().c_str());
-  }
-
-  std::string last_state_text() const {
-    return file_exists(state_path(in_.backup, in_.base)) ? state_path(in_.backup, in_.base) : "none yet";
+    const std::string state = files_->state_to_resume();
+    fail(Status::bad_input, "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. %s%s",
+         (long long)state_.iteration + 1, what, images.c_str(),
+         state.empty() ? "Nothing was saved before it" : "The last good state is ", state.c_str());
   }
 
   // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
@@ -346,20 +342,20 @@ class TrainRun {
     }
     state_.averaging = 1;
     if (!put_in_place) return;
-    HostWeights averages = store_->export_host(ParamField::average);
-    copy_statistics(&averages);
-    store_->import_host(averages);
+    store_->import_host(averaged_weights(*store_));
     network_->weights_changed(*store_);
     state_.averaging = 2;
   }
 
   void report_step(double seconds) {
-    pace_ = pace_ <= 0 ? seconds : 0.95 * pace_ + 0.05 * seconds;
+    pace_.add(seconds);
     StepEvent step;
     step.iteration = state_.iteration, step.max_batches = in_.max_batches, step.images = state_.seen;
     step.loss = loss_, step.avg_loss = state_.avg_loss, step.rate = learning_rate_at(in_.def.net, state_.iteration, seed_);
     step.seconds = seconds, step.load_seconds = load_seconds_;
-    step.eta_seconds = pace_ * static_cast<double>(in_.max_batches - state_.iteration);
+    const RunPlan plan{state_.iteration, in_.max_batches, options_.map && !in_.valid.images.empty(),
+                       next_map(),       map_every(),     options_.sample_every};
+    step.eta_seconds = remaining_seconds(still_to_come(plan), costs());
     step.width = network_->def().net.width, step.height = network_->def().net.height;
     step.map_wanted = options_.map, step.next_map = next_map();
     step.last_map = state_.last_map, step.best_map = state_.best_map, step.iou_thresh = options_.iou_thresh;
@@ -369,111 +365,43 @@ class TrainRun {
   // --- evaluation ---
 
   // darknet.md 7.3
-  int64_t next_map() const {
+  int64_t map_every() const {
     const int64_t epochs =
         static_cast<int64_t>(options_.map_epochs) * static_cast<int64_t>(in_.train.images.size()) / images_per_iteration_;
-    return std::max<int64_t>(state_.last_map_iteration + std::max<int64_t>(100, epochs), in_.def.net.burn_in);
+    return std::max<int64_t>(100, epochs);
   }
+  int64_t next_map() const { return std::max<int64_t>(state_.last_map_iteration + map_every(), in_.def.net.burn_in); }
 
   bool map_due() const { return state_.iteration >= next_map() || state_.iteration == in_.max_batches; }
-
-  // False if stopped meanwhile.
-  bool evaluate_now() {
-    const Clock::time_point begin = Clock::now();
-    Detector& detector = current_detector();
-    EvaluateOptions options;
-    options.iou_thresh = options_.iou_thresh, options.conf_thresh = options_.thresh, options.points = options_.points;
-    options.letter_box = in_.def.net.letter_box;
-    options.progress = [this](size_t) { return !stop_.load(std::memory_order_relaxed); };
-    options.unreadable = [this](const std::string& text) {
-      if (unreadable_.insert(text).second) listener_.log(LogLevel::warning, text);
-    };
-    EvalEvent event;
-    try {
-      event.result = evaluate(detector, in_.valid, options);
-    } catch (const Error& e) {
-      if (e.status() == Status::stopped) return false;
-      throw;
-    }
-    state_.last_map_iteration = state_.iteration;
-    state_.last_map = event.result.map;
-    event.is_best = event.result.map >= state_.best_map;
-    if (event.is_best) state_.best_map = event.result.map, state_.best_iteration = state_.iteration;
-    event.iteration = state_.iteration, event.best = state_.best_map, event.seconds = seconds_since(begin);
-    listener_.eval(event);
-    show(detector);
-    if (event.is_best) write_weights_file("best", "best");
-    return true;
-  }
 
   bool samples_due() const {
     return options_.sample_every > 0 && (state_.iteration % options_.sample_every == 0 || state_.iteration == in_.max_batches);
   }
 
-  // The detector gets the weights of this moment.
-  Detector& current_detector() {
-    if (!detector_) detector_ = std::make_unique<Detector>(in_.def, *backend_, 1, dtype());
-    detector_->set_weights(store_->export_host());
-    return *detector_;
+  RunCosts costs() const {
+    RunCosts costs;
+    costs.step = pace_.seconds(), costs.images_per_step = images_per_iteration_;
+    measure_->add_costs(&costs);
+    return costs;
   }
 
-  void show(Detector& detector) {
-    const NetOptions& net = in_.def.net;
-    show_samples(detector, samples_, {state_.iteration, options_.thresh, net.letter_box, net.channels}, listener_, stop_);
-  }
+  void write_best() { files_->write_weights(state_, "best", "best"); }
 
-  // --- files ---
-
-  std::string weights_path(const std::string& suffix) const {
-    return join_path(in_.backup, in_.base + "_" + suffix + ".weights");
-  }
-
-  void write_weights_file(const std::string& suffix, const std::string& kind, ParamField field = ParamField::value) {
-    const std::string path = weights_path(suffix);
-    HostWeights weights = store_->export_host(field);
-    if (field == ParamField::average) copy_statistics(&weights);
-    write_weights(in_.def, path, weights, static_cast<uint64_t>(state_.seen));
-    last_written_ = path;
-    listener_.checkpoint({state_.iteration, path, kind});
-  }
-
-  // Averages have no rolling statistics of their own.
-  void copy_statistics(HostWeights* weights) const {
-    for (size_t i = 0; i < store_->arrays().size(); ++i) {
-      const ParamArray& array = store_->arrays()[i];
-      if (array.g == nullptr) store_->export_array(array, ParamField::value, &weights->arrays[i]);
-    }
-  }
-
-  void write_due_weights() {
-    const int64_t iteration = state_.iteration;
-    if (iteration % save_weights_ == 0) write_weights_file(std::to_string(iteration), "numbered");
-    if (iteration % save_last_ != 0 || iteration <= 1) return;
-    write_weights_file("last", "last");
-    if (state_.averaging == 1) write_weights_file("ema", "ema", ParamField::average);
-  }
-
-  void save_state() {
-    const std::string path = state_path(in_.backup, in_.base);
-    if (file_exists(path)) std::rename(path.c_str(), previous_state_path(in_.backup, in_.base).c_str());
-    write_state(in_.def, path, *store_, state_);
-    last_state_time_ = Clock::now();
-    last_state_iteration_ = state_.iteration;
-    listener_.checkpoint({state_.iteration, path, "state"});
-  }
-
-  bool stop_here() {
-    write_weights_file("last", "last");
-    save_state();
-    return false;
+  void stop_here() {
+    files_->write_weights(state_, "last", "last");
+    files_->save_state(state_);
+    const double best = state_.best_map;
+    unmeasured_ = measure_->evaluate_at_stop(&state_, costs(), [this] { write_best(); });
+    if (!unmeasured_.empty()) listener_.log(LogLevel::info, unmeasured_);
+    // When the next evaluation is due stays as it was: a resumed run evaluates as if it had never been stopped.
+    if (state_.best_map != best) files_->save_state(state_);
   }
 
   const TrainOptions& options_;
   TrainListener& listener_;
-  const std::atomic<bool>& stop_;
+  const StopRequest& stop_;
   Clock::time_point started_;
   TrainInputs in_;
-  std::vector<std::string> samples_;
   std::unique_ptr<LoadedState> loaded_;
   TrainState state_;
   std::unique_ptr<Backend> backend_;
@@ -484,23 +412,22 @@ class TrainRun {
   int mini_batch_ = 1, subdivisions_ = 1, images_per_iteration_ = 1;
   uint64_t seed_ = 0;
   std::unique_ptr<ParamStore> store_;
+  std::unique_ptr<RunFiles> files_;
+  std::unique_ptr<RunMeasure> measure_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<Detector> detector_;
   int save_weights_ = 1000, save_last_ = 100;
   bool first_ = true;
   std::shared_ptr<const MiniBatch> last_batch_;
-  double loss_ = 0, load_seconds_ = 0, pace_ = 0;
+  double loss_ = 0, load_seconds_ = 0;
+  StepPace pace_;
+  std::string unmeasured_;
   std::vector<std::vector<float>> statistics_;
-  std::set<std::string> unreadable_;
-  std::string last_written_;
-  Clock::time_point last_state_time_;
-  int64_t last_state_iteration_ = 0;
 };
 
 }  // namespace
 
-bool train(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop) {
+bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop) {
   return TrainRun(options, listener, stop).run();
 }
 

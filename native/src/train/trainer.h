@@ -2,9 +2,9 @@
 // to a TrainListener; stops when asked, at the latest after the mini-batch in work.
 #pragma once
 
-#include <atomic>
 #include <string>
 
+#include "train/stop_request.h"
 #include "train/train_events.h"
 
 namespace dk {
@@ -22,7 +22,7 @@ struct TrainOptions {
   float iou_thresh = 0.5f, thresh = 0.25f;
   int points = 0;
   int64_t steps = 0;               // 0 = the cfg's max_batches
-  int subdivisions = 0;            // 0 = the cfg's
+  int subdivisions = 0;            // 0 = the cfg's, and of a resumed run those that it had
   bool auto_subdivisions = false;  // the largest mini-batch that fits the memory
   int64_t memory_bytes = 0;        // budget, 0 = what is available
   int loader_threads = 0;          // 0 = chosen
@@ -32,7 +32,8 @@ struct TrainOptions {
 };
 
 // Throws dk::Error: bad_input, memory, disk, device; Error(stopped) is not thrown: a stop ends in a `done` event and returns
-// false. `stop` may be set from another thread or a signal handler.
-bool train(const TrainOptions& options, TrainListener& listener, const std::atomic<bool>& stop);
+// false. A stop takes effect after the mini-batch in work; when the checkpoint is written, mAP is measured if that is done in
+// time (docs/protocol.md).
+bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop);
 
 }  // namespace dk

@@ -1,0 +1,75 @@
+#include "train/memory_choice.h"
+
+#include <algorithm>
+
+#include "core/status.h"
+#include "train/schedule.h"
+
+namespace dk {
+namespace {
+
+constexpr int kSideStep = 32;
+constexpr int kSmallestSide = 64;
+
+double megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+// The largest input size below the cfg's that one image at a time fits with, as words to go on with.
+std::string smaller_size(const NetworkDef& def, Backend& backend, MemoryRequest request, int64_t budget) {
+  NetworkDef small = def;
+  const float random = def.last_yolo()->yolo().random;
+  for (int w = def.net.width - kSideStep, h = def.net.height - kSideStep; std::min(w, h) >= kSmallestSide;
+       w -= kSideStep, h -= kSideStep) {
+    resize_network(&small, w, h);
+    const InputSize largest = largest_training_size(small.net, random);
+    request.width = largest.width, request.height = largest.height;
+    const MemoryPlan plan = plan_memory(small, backend, 1, request);
+    if (plan.total() <= budget)
+      return strf("a network size of %dx%d with subdivisions=%d (%.0f MB) would fit", w, h, def.net.batch,
+                  megabytes(plan.total()));
+  }
+  return "no network size would fit";
+}
+
+[[noreturn]] void refuse(const MemoryPlan& plan, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
+                         int64_t budget) {
+  const MemoryPlan one = plan.mini_batch == 1 ? plan : plan_memory(def, backend, 1, request);
+  if (one.total() > budget) {
+    fail(Status::memory, "mini-batch 1 needs %.0f MB, %.0f MB are there; %s", megabytes(one.total()), megabytes(budget),
+         smaller_size(def, backend, request, budget).c_str());
+  }
+  const MemoryPlan fits = largest_mini_batch(def, backend, def.net.batch, request, budget);
+  fail(Status::memory, "mini-batch %d needs %.0f MB, %.0f MB are there; subdivisions=%d (mini-batch %d, %.0f MB) would fit",
+       plan.mini_batch, megabytes(plan.total()), megabytes(budget), def.net.batch / fits.mini_batch, fits.mini_batch,
+       megabytes(fits.total()));
+}
+
+}  // namespace
+
+int64_t memory_budget(const TrainOptions& options) {
+  if (options.memory_bytes > 0) return options.memory_bytes;
+  return static_cast<int64_t>(0.9 * static_cast<double>(resident_bytes() + available_memory()));
+}
+
+MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
+                         const TrainState* resumed) {
+  const int64_t budget = memory_budget(options);
+  const bool asked = options.subdivisions > 0;
+  MemoryPlan plan;
+  if (resumed != nullptr) {
+    const int mini_batch = asked ? def.net.mini_batch() : resumed->mini_batch;
+    const int images = mini_batch * std::max(1, def.net.batch / mini_batch);
+    if (images != resumed->batch) {
+      bad_input("batch=%d in %d parts is %d images a step, %d when the run was stopped: a run goes on only with the same batch",
+                def.net.batch, def.net.batch / mini_batch, images, resumed->batch);
+    }
+    plan = plan_memory(def, backend, mini_batch, request);
+  } else if (options.auto_subdivisions) {
+    plan = largest_mini_batch(def, backend, def.net.batch, request, budget);
+  } else {
+    plan = plan_memory(def, backend, def.net.mini_batch(), request);
+  }
+  if (plan.total() > budget) refuse(plan, def, backend, request, budget);
+  return plan;
+}
+
+}  // namespace dk
