@@ -177,9 +177,13 @@ class App:
         return choice if choice in ("dark", "light") else system_mode(self.root)
 
     def set_theme(self, choice: str) -> None:
-        self.theme.use(mode=self.mode_of(choice))
+        mode = self.mode_of(choice)
+        self.theme.prepare(mode, self.theme.scale, lambda: self.theme.use(mode=mode))
 
     def set_scale(self, scale: float) -> None:
+        self.theme.prepare(self.theme.mode, scale, lambda: self._rescale(scale))
+
+    def _rescale(self, scale: float) -> None:
         if scale != self.theme.scale:
             self.theme.use(scale=scale)
             self.rebuild()

@@ -69,19 +69,6 @@ def rounded(fill: str, edge: str, ground: str, radius: int, width: int, size: tu
     return picture
 
 
-class Warmed:
-    """Stands in for the toolkit's style: makes the pictures that a build asks for and forgets everything else."""
-
-    def __init__(self, style: Any) -> None:
-        self.scaling = style.scaling
-        self._get_or_create_image = style._get_or_create_image
-
-    def _ignore(self, *_args: object, **_options: object) -> None:
-        """Nothing is styled."""
-
-    element_create = layout = map = _build_configure = _register_ttkstyle = _ignore
-
-
 class Builder:
     """One run over all styles for the theme in use."""
 

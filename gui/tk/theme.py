@@ -27,9 +27,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ttkbootstrap
@@ -37,7 +37,8 @@ from PIL import Image
 from ttkbootstrap.style import icons
 
 from . import fonts
-from .styles import SURFACES, Builder, Warmed, joined
+from .slices import Slices
+from .styles import SURFACES, Builder, joined
 from .tokens import PALETTES
 
 boot: Any = ttkbootstrap  # carries a py.typed mark, but few annotations
@@ -45,7 +46,6 @@ _icons: Any = icons
 
 SCALES = (0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)
 _TK_BASE = 4 / 3  # Tk's own scale at 96 dpi
-_SLICE_S, _PAUSE_MS = 0.015, 10
 
 
 class Theme:
@@ -58,7 +58,7 @@ class Theme:
         self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
         self._built: set[str] = set()
         self._font_scale = 0.0
-        self._timer: str | None = None
+        self._repainting, self._preparing = Slices(root), Slices(root)
         # The toolkit would look at every widget at each switch; ours have styles of their own, see follow().
         root.style._theme_walk = lambda: None
         self._apply()
@@ -75,7 +75,7 @@ class Theme:
 
     def px(self, value: float) -> int:
         """Pixels at this interface size; at least 1 for what is not 0."""
-        return max(1, round(value * self.scale)) if value > 0 else round(value * self.scale)
+        return _scaled(self.scale, value)
 
     def icon(self, name: str, size: float = 16, colour: str = "text") -> str:
         """The Tk image name of a Bootstrap icon ("plus-lg", "trash", ...); colour is a token or "#rrggbb"."""
@@ -188,32 +188,44 @@ class Theme:
                 elif entry[0].winfo_exists():
                     hidden.append(entry)
         self._followers += hidden
-        self._in_slices([lambda entry=entry: _call_follower(entry) for entry in hidden])  # type: ignore[misc]
+        self._repainting.start([lambda entry=entry: _call_follower(entry) for entry in hidden])  # type: ignore[misc]
 
     def prepare_other_mode(self) -> None:
-        """Draws the pictures of the other mode while nothing else is to do, so that the first switch is quick."""
-        mode = "light" if self.dark else "dark"
-        name = f"studio{round(self.scale * 100)}-{mode}"
-        if name not in self._built:
-            self._in_slices(Builder(Warmed(self.root.style), PALETTES[mode], self.px, name).steps())
+        """Builds the styles of the other mode while nothing else is to do, so that a switch is quick."""
+        self.prepare("light" if self.dark else "dark", self.scale, lambda: None)
 
-    def _in_slices(self, work: list[Callable[[], object]]) -> None:
-        """A little of it at every turn of Tk; what a newer switch makes needless is dropped."""
-        if self._timer is not None:
-            with contextlib.suppress(tk.TclError):
-                self.root.after_cancel(self._timer)
-        waiting = iter(work)
+    def prepare(self, mode: str, scale: float, ready: Callable[[], object]) -> None:
+        """Builds what `use` needs, a little at every turn of Tk, and calls ready: at once where it is built already.
 
-        def turn() -> None:
-            self._timer = None
-            end = time.monotonic() + _SLICE_S
-            for piece in waiting:
-                piece()
-                if time.monotonic() > end:
-                    self._timer = self.root.after(_PAUSE_MS, turn)
-                    return
+        Another call takes the place of one that is not done.
+        """
+        name = _name(mode, scale)
+        self._preparing.cancel()
+        if name in self._built:
+            ready()
+            return
+        style = self.root.style
 
-        self._timer = self.root.after(_PAUSE_MS, turn)
+        @contextlib.contextmanager
+        def elsewhere() -> Iterator[None]:
+            """Styles are built for the theme in use, and sized for the present scaling: both only for this turn."""
+            shown, scaling = style.theme_use(), self.root.tk.call("tk", "scaling")
+            self.root.tk.call("tk", "scaling", _TK_BASE * scale)
+            self._select(name, scale)
+            try:
+                yield
+            finally:
+                style.theme_use(shown)
+                self.root.tk.call("tk", "scaling", scaling)
+
+        steps = Builder(style, PALETTES[mode], partial(_scaled, scale), name).steps()
+        self._preparing.start([*steps, lambda: self._built.add(name)], elsewhere, ready)
+
+    def _select(self, name: str, scale: float) -> None:
+        """The toolkit's theme of this name, made where it is not there."""
+        if name not in self.root.style.theme_names():
+            _family(f"studio{round(scale * 100)}").register()
+        self.root.style.theme_use(name)
 
     def _apply(self) -> None:
         root = self.root
@@ -221,11 +233,8 @@ class Theme:
             root.tk.call("tk", "scaling", _TK_BASE * self.scale)
             fonts.install(root, self.scale)
             self._font_scale = self.scale
-        family = f"studio{round(self.scale * 100)}"
-        name = f"{family}-{self.mode}"
-        if name not in root.style.theme_names():
-            _family(family).register()
-        root.style.theme_use(name)
+        name = _name(self.mode, self.scale)
+        self._select(name, self.scale)
         if name not in self._built:
             Builder(root.style, PALETTES[self.mode], self.px, name).build()
             self._built.add(name)
@@ -239,6 +248,16 @@ class Theme:
             root.option_add(f"*TCombobox*Listbox.{option}", self.colour(token))
         root.option_add("*TCombobox*Listbox.font", fonts.BODY)
         root.event_generate("<<ThemeChanged>>")
+
+
+def _name(mode: str, scale: float) -> str:
+    """Of the toolkit's theme."""
+    return f"studio{round(scale * 100)}-{mode}"
+
+
+def _scaled(scale: float, value: float) -> int:
+    """Pixels; at least 1 for what is not 0."""
+    return max(1, round(value * scale)) if value > 0 else round(value * scale)
 
 
 def _call_follower(entry: tuple[tk.Misc, Callable[[], object]]) -> None:

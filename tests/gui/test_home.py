@@ -159,7 +159,7 @@ def test_theme_and_size_in_the_settings(open_app: Any, turn: Turn, root: Any) ->
     turn(lambda: not screen._loading)
     screen.choice.set("light")
     screen._theme_chosen()
-    assert app.theme.mode == "light"
+    turn(lambda: app.theme.mode == "light", "the look of the other mode")
     before = app.shell.sidebar.winfo_width()
     screen.size_choice.set("150 %")
     screen._size_chosen()

@@ -188,6 +188,31 @@ def test_theme_switches_while_the_window_runs(root: Any, place: Any, theme: Any,
     assert colours[0] == colours[2] != colours[1]
 
 
+def test_a_size_is_prepared_beside_what_is_shown_and_the_last_wish_counts(root: Any, theme: Any, turn: Turn) -> None:
+    style, ready, turns = ttk.Style(root), [], []
+    shown, scaling = style.theme_use(), root.tk.call("tk", "scaling")
+
+    def look() -> None:
+        turns.append((style.theme_use(), root.tk.call("tk", "scaling")))
+        if not ready:
+            root.after(1, look)
+
+    look()
+    theme.prepare("dark", 1.75, lambda: ready.append(1.75))
+    turn(lambda: len(turns) > 3)
+    theme.prepare("light", 1.1, lambda: ready.append(1.1))
+    turn(lambda: ready)
+    theme.prepare("light", 1.1, lambda: ready.append("at once"))
+    assert ready == [1.1, "at once"], "the first was overtaken"
+    assert set(turns) == {(shown, scaling)}, "nothing of it is seen before it is used"
+    padding = style.lookup("Primary.TButton", "padding")
+    theme.use("light", 1.1)
+    assert style.lookup("Primary.TButton", "padding") != padding
+    assert style.lookup("Primary.TButton", "foreground") == theme.colour("on_primary")
+    theme.use("dark", 1.0)
+    assert style.lookup("Primary.TButton", "padding") == padding
+
+
 def _ratio(a: str, b: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
