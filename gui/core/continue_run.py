@@ -7,7 +7,6 @@ hundredth nearly nothing would change any more, and falls again at the end; the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from darknet_bridge.errors import DiskError, reason
@@ -132,6 +131,9 @@ def _fill(workspace: Workspace, parent: Run, child: Run, cfg: Cfg, progress: Pro
     ready = read_ready(parent.folder) or {}
     parts = ready.get("samples")
     setup = Setup.from_json(child.options)
+    parted = ready.get("subdivisions")
+    if isinstance(parted, int):  # more than were chosen, where the memory did not suffice
+        setup = replace(setup, subdivisions=parted)
     workspace.run_store(lambda: _take_over(workspace, parent, child))
     write_ready(target.folder, None, child.total_steps, setup, parts if isinstance(parts, dict) else {})
 
@@ -159,12 +161,9 @@ def _take_over(workspace: Workspace, parent: Run, child: Run) -> None:
         runs.add_checkpoint(child.id, CheckpointFile(parent.best_step, best, "best", parent.best_map))
 
 
-def lineage(runs: Sequence[Run], run_id: int) -> list[Run]:
-    """The run with those it continues, the first one first."""
-    known = {run.id: run for run in runs}
-    found: list[Run] = []
-    current = known.get(run_id)
-    while current is not None and current not in found:
-        found.insert(0, current)
-        current = known.get(current.parent_id) if current.parent_id is not None else None
+def lineage(workspace: Workspace, run_id: int) -> list[Run]:
+    """The run with those it continues, the first one first; a deleted one still has its part. On the store's thread."""
+    found = [workspace.store.runs.get(run_id)]
+    while found[0].parent_id is not None and found[0].parent_id not in {each.id for each in found}:
+        found.insert(0, workspace.store.runs.get(found[0].parent_id))
     return found

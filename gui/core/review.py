@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from darknet_bridge.errors import shown
@@ -16,7 +16,7 @@ from .continue_run import lineage
 from .errors import UserError
 from .prepare_run import read_ready
 from .records import CheckpointFile, Evaluation, Experiment, Metric, Part, Run, RunState, SampleShot
-from .setup import Setup, model_title, stops_text
+from .setup import Setup, model_title, save_every, stops_text
 from .workspace import Workspace
 
 GOOD_PERCENT = 75.0
@@ -60,7 +60,7 @@ def report(workspace: Workspace, run_id: int) -> Report:
     """On the store's thread."""
     store = workspace.store
     run = store.runs.get(run_id)
-    runs = lineage(store.runs.list(run.experiment_id), run_id) or [run]
+    runs = lineage(workspace, run_id)
     experiment = store.experiments.get(run.experiment_id)
     dataset = "" if experiment.dataset_id is None else store.datasets.get(experiment.dataset_id).name
     metrics: list[Metric] = []
@@ -81,7 +81,9 @@ def shots_at(workspace: Workspace, found: Report, step: int) -> list[SampleShot]
     if not known:
         return []
     owner = next((run for run in reversed(found.runs) if run.first_step < known[-1]), found.runs[0])
-    return workspace.store.runs.samples(owner.id, known[-1])
+    # The run has the pictures of those that it continues, whose folders may be gone.
+    pictures = found.run.folder / "JPEGImages"
+    return [replace(each, image=pictures / each.image.name) for each in workspace.store.runs.samples(owner.id, known[-1])]
 
 
 def sample_parts(run: Run) -> Mapping[str, Part]:
@@ -162,6 +164,28 @@ def checkpoint_line(found: Report, file: CheckpointFile) -> str:
     score = file.map if file.map is not None else next((e.map for e in found.evaluations if e.step == file.step), None)
     text = f"Step {file.step:,}" + ("" if score is None else f" – mAP {100 * score:.1f} %")
     return f"{text} (best)" if file.step == found.run.best_step else text
+
+
+def checkpoint_near(found: Report, step: int) -> CheckpointFile | None:
+    """The checkpoint that is nearest to a step, within half of what lies between two that are kept."""
+    reach = max(1, (save_every(found.run.total_steps - found.run.first_step) + 1) // 2)
+    near = [each for each in found.checkpoints if abs(each.step - step) <= reach]
+    return min(near, key=lambda each: abs(each.step - step), default=None)
+
+
+def why_not_used(found: Report, step: int) -> str | None:
+    """Why the model of a step of the time machine can't be taken; None when it can."""
+    if found.run.state.is_active:
+        return "A step can be chosen when the training has ended. You can stop it any time."
+    if not found.checkpoints:
+        return "No checkpoint was saved yet, so there is no model of any step."
+    near = checkpoint_near(found, step)
+    if near is None:
+        nearest = min(found.checkpoints, key=lambda each: abs(each.step - step))
+        return f"No checkpoint was kept near step {step:,}; the nearest is of step {nearest.step:,}."
+    if found.selected is not None and found.selected.step == near.step:
+        return f"The model of step {near.step:,} is the selected one already."
+    return None
 
 
 def early_note(found: Report, step: int) -> str:

@@ -139,3 +139,16 @@ def test_the_log(run: Run, tmp_path: Path) -> None:
     assert review.log_text(run) == "There is no log yet."
     (run.folder / "train.log").write_text("loading\n")
     assert review.log_text(run) == "loading\n"
+
+
+def test_a_step_of_the_time_machine_as_the_model(workspace: Workspace, run: Run) -> None:
+    """Checkpoints are kept every 500 steps here, so half of that is near."""
+    found = review.report(workspace, run.id)
+    near = review.checkpoint_near(found, 1200)
+    assert near is not None and near.step == 1000 and review.why_not_used(found, 1200) is None
+    assert review.checkpoint_near(found, 1800) is None
+    assert review.why_not_used(found, 1800) == "No checkpoint was kept near step 1,800; the nearest is of step 1,000."
+    assert "already" in (review.why_not_used(found, 2990) or ""), "the best one is selected unless another is chosen"
+    running = replace(found, run=replace(found.run, state=RunState.RUNNING))
+    assert "has ended" in (review.why_not_used(running, 1200) or "")
+    assert "No checkpoint" in (review.why_not_used(replace(found, checkpoints=()), 1200) or "")

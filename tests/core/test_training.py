@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,20 +18,25 @@ from typing import TypeVar
 import pytest
 
 from darknet_bridge.errors import CancelledError
-from darknet_bridge.formats import read_cfg
-from darknet_bridge.training import Done, Error, RunDir, TrainingProcess
+from darknet_bridge.formats import read_cfg, write_cfg
+from darknet_bridge.training import Done, Error, Eval, Hello, RunDir, TrainingProcess, TrainOptions
+from gui.core import less_memory
 from gui.core.checkpoints import selected, usable
 from gui.core.continue_run import continue_run, continued_schedule, lineage
 from gui.core.errors import NoSpaceError, UserError
-from gui.core.prepare_run import choose_samples, prepare_run
+from gui.core.ingest import Ingest
+from gui.core.prepare_run import READY, choose_samples, prepare_run
 from gui.core.records import Metric, Part, RunState
-from gui.core.run_words import ending_of
+from gui.core.review import report
+from gui.core.run_words import Around, ending_of, reached
 from gui.core.setup import Start
 from gui.core.training import Queue
 from gui.core.workspace import Workspace
+from tests.bridge.little_memory import limit_memory
 from tests.core.training_case import QUICK, labelled, nothing, wait_for
 
 T = TypeVar("T")
+LARGE = replace(QUICK, steps=400, size=320, batch=64)  # an image takes about 11 MB
 
 
 @pytest.fixture
@@ -109,6 +118,161 @@ def test_a_trainer_is_found_again_and_a_killed_one_paused(workspace: Workspace, 
     again.close()
 
 
+def test_stop_measures_the_model(workspace: Workspace, experiment: int, line: Queue) -> None:
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    wait_for(workspace, run.id, lambda run: run.done_steps >= 5)
+    line.stop(run.id)
+    stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert (stopped.state, stopped.reason) == (RunState.STOPPED, "")
+    evaluations = workspace.run_store(lambda: workspace.store.runs.evaluations(run.id))
+    assert [each.step for each in evaluations] == [stopped.done_steps] and stopped.best_step == stopped.done_steps
+
+
+def test_a_second_stop_says_why_there_is_no_map(workspace: Workspace, experiment: int, line: Queue) -> None:
+    """The trainer is held while both are asked for, as if it were busy."""
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    wait_for(workspace, run.id, lambda run: run.done_steps >= 5)
+    pid = TrainingProcess.attach(run.folder).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    line.stop(run.id)
+    line.stop(run.id)
+    wait_until(lambda: RunDir(run.folder).stop.exists() and RunDir(run.folder).stop.read_text() == "now\n")
+    os.kill(pid, signal.SIGCONT)
+    stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert stopped.state is RunState.STOPPED
+    assert stopped.reason == f"mAP was not measured at step {stopped.done_steps}: the training was to end at once."
+    found = workspace.run_store(lambda: report(workspace, run.id))
+    assert found.selected is not None and found.selected.path.is_file()
+
+
+def test_a_training_ends_by_itself_at_a_map(workspace: Workspace, experiment: int, line: Queue) -> None:
+    """Also for a window that was closed when the mAP was reached. The evaluation is put into the trainer's words."""
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000, stop_at_map=60.0), nothing)
+    wait_for(workspace, run.id, lambda run: run.done_steps >= 3)
+    line.close()
+    pid = TrainingProcess.attach(run.folder).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    say_evaluation(run.folder, 0.59)
+    say_evaluation(run.folder, 0.61)
+    os.kill(pid, signal.SIGCONT)
+    again = Queue(workspace)
+    again.start()
+    stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert (stopped.state, stopped.reason) == (RunState.STOPPED, "mAP reached 60 %.")
+    again.resume(run.id)  # who goes on wants more than that
+    further = wait_for(workspace, run.id, lambda run: run.done_steps > stopped.done_steps + 3)
+    assert further.state is RunState.RUNNING
+    again.stop(run.id)
+    wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    again.close()
+
+
+def say_evaluation(folder: Path, score: float) -> None:
+    """A line as the trainer writes it, at a step that it has not reached."""
+    figures = dict.fromkeys(("iou_thresh", "precision", "recall", "f1", "avg_iou"), 0.5)
+    line = {"event": "eval", "iteration": 3, "map": score, "points": 0, "best": score, "is_best": True, "classes": [], **figures}
+    with RunDir(folder).events.open("a") as events:
+        events.write(json.dumps(line) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "without_gain", "top", "since", "words"),
+    [
+        (75.0, None, 0.75, 0, "mAP reached 75 %."),
+        (75.0, None, 0.7499, 9, ""),
+        (75.0, 5, None, 0, ""),
+        (None, 5, 0.9, 4, ""),
+        (None, 5, 0.4, 5, "mAP has not risen in 5 measurements."),
+        (None, 1, 0.4, 1, "mAP has not risen in 1 measurement."),
+        (None, None, 1.0, 99, ""),
+    ],
+)
+def test_when_a_training_ends_by_itself(
+    target: float | None, without_gain: int | None, top: float | None, since: int, words: str
+) -> None:
+    assert reached(target, without_gain, top, since) == words
+
+
+def test_evaluations_without_gain_are_counted_from_the_best_one(workspace: Workspace, experiment: int) -> None:
+    ingest = Ingest.of(prepare_run(workspace, experiment, QUICK, nothing))
+    for score, top, since in ((0.2, 0.2, 0), (0.2, 0.2, 1), (0.1, 0.2, 2), (0.3, 0.3, 0), (0.29, 0.3, 1)):
+        ingest.take(Eval(1, score, 0.5, 0, 0.3, False, (), 0.0, 0.0, 0.0, 0.0))
+        assert (ingest.top, ingest.without_gain) == (top, since)
+
+
+def test_too_little_memory_halves_the_images_at_a_time(
+    workspace: Workspace, experiment: int, line: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start: the system gives less than it said it had. What is said stays while it trains, and the next one knows."""
+    limit_memory(monkeypatch, tmp_path, 500)
+    run = prepare_run(workspace, experiment, LARGE, nothing)
+    trains = wait_for(workspace, run.id, lambda run: run.done_steps >= 1, 60)
+    hellos = said_hellos(run.folder)
+    sizes = [hello.net.batch // hello.net.subdivisions for hello in hellos]
+    assert sizes[0] == 64 and len(sizes) >= 2 and all(now * 2 == before for before, now in itertools.pairwise(sizes))
+    said = f"Not enough memory for {sizes[-2]} images at a time: the training goes on with {sizes[-1]}."
+    assert (trains.state, trains.reason) == (RunState.RUNNING, said)
+    line.stop(run.id, pause=True)
+    wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    line.resume(run.id)
+    wait_for(workspace, run.id, lambda run: len(said_hellos(run.folder)) > len(sizes))
+    assert said_hellos(run.folder)[-1].net == hellos[-1].net
+    line.stop(run.id, pause=True)
+    wait_for(workspace, run.id, lambda run: not run.state.is_active)
+
+
+def test_memory_that_runs_out_on_the_way_costs_no_more_than_a_crash(
+    workspace: Workspace, experiment: int, line: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system kills the trainer to free memory: its counter of such kills tells that from a kill by the user."""
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    wait_for(workspace, run.id, lambda run: run.done_steps >= 110)
+    pid = TrainingProcess.attach(run.folder).pid
+    assert pid is not None
+    kills = less_memory.kills_for_memory()
+    monkeypatch.setattr(less_memory, "kills_for_memory", lambda: kills + 1)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(said_hellos(run.folder)) == 2)
+    first, second = said_hellos(run.folder)
+    assert (first.net.subdivisions, second.net.subdivisions) == (1, 2) and second.start_iteration >= 100
+    wait_for(workspace, run.id, lambda run: run.done_steps > second.start_iteration)
+    now = workspace.run_store(lambda: workspace.store.runs.get(run.id))
+    assert now.state is RunState.RUNNING and now.reason.startswith("Not enough memory for 4 images at a time")
+
+
+def test_no_memory_for_a_single_image_pauses_and_names_what_fits(workspace: Workspace, experiment: int, line: Queue) -> None:
+    run = prepare_run(workspace, experiment, replace(LARGE, subdivisions=32), nothing)
+    ready = json.loads((run.folder / READY).read_text())
+    assert ready["subdivisions"] == 32
+    original = TrainingProcess.start
+
+    def with_little(folder: RunDir, options: TrainOptions | None = None) -> TrainingProcess:
+        assert options is not None
+        return original(folder, replace(options, memory_mb=75))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingProcess, "start", with_little)
+        line.wake()
+        ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert ended.state is RunState.PAUSED
+    assert re.search(r"Not enough memory: .* a network size of (\d+)x\1 with subdivisions=64 .* would fit", ended.reason)
+
+
+def said_hellos(folder: Path) -> list[Hello]:
+    if not RunDir(folder).events.exists():
+        return []
+    return [event for event in TrainingProcess.attach(folder).follow(timeout_s=0.0) if isinstance(event, Hello)]
+
+
+def wait_until(wanted: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not wanted():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_full_disk_under_the_library_loses_nothing(
     workspace: Workspace, experiment: int, line: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,7 +306,7 @@ def test_continuing_makes_one_curve(workspace: Workspace, experiment: int, line:
     metrics = workspace.run_store(lambda: store.metrics(child.id))
     assert [metric.step for metric in metrics] == list(range(13, 23))
     assert metrics[0].rate == pytest.approx(1e-4) and metrics[-1].rate == pytest.approx(1e-5)
-    assert [each.id for each in lineage(workspace.run_store(store.list), child.id)] == [run.id, child.id]
+    assert [each.id for each in workspace.run_store(lambda: lineage(workspace, child.id))] == [run.id, child.id]
 
 
 def test_schedule_of_a_run_stopped_early_has_no_jump(workspace: Workspace, experiment: int) -> None:
@@ -204,6 +368,31 @@ def test_what_goes_wrong_leaves_nothing(workspace: Workspace, experiment: int) -
 def test_every_ending_in_words(last: Done | Error | None, state: RunState, words: str) -> None:
     ending = ending_of(last, 9, "", False)
     assert ending.state is state and words in ending.reason
+
+
+def test_numbers_out_of_bounds_tell_what_to_do_and_what_is_left() -> None:
+    """A checkpoint is spoken of only where there is one."""
+    text = "iteration 1,234: the loss is not a finite number; the learning rate is probably too high. Images of the mini-batch: a"
+    error = Error(10, text.replace(",", "", 1))
+    without = ending_of(error, 1233, "", False, Around(rate=0.001)).reason
+    assert without == (
+        "The training ran out of bounds: at step 1,234 the loss is not a finite number. "
+        "Start again with a learning rate a tenth as high (0.0001 instead of 0.001)."
+    )
+    assert ending_of(error, 1233, "", False, Around(1200, 0.001)).reason == f"{without} The checkpoint of step 1,200 is kept."
+
+
+def test_a_real_training_out_of_bounds(workspace: Workspace, experiment: int, line: Queue) -> None:
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=200), nothing)
+    cfg = read_cfg(RunDir(run.folder).cfg)
+    write_cfg(
+        RunDir(run.folder).cfg,
+        replace(cfg, sections=(cfg.net.with_values({"learning_rate": "100000000", "burn_in": "0"}), *cfg.layers)),
+    )
+    line.wake()
+    ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert ended.state is RunState.FAILED and "learning rate a tenth as high (10000000 instead of" in ended.reason
+    assert "checkpoint" not in ended.reason and not list(RunDir(run.folder).backup.glob("*.state"))
 
 
 def test_samples_are_mixed() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as PilImage
 
 from darknet_bridge.training import RunDir, TrainingProcess
 from gui.core import estimate
@@ -15,6 +16,7 @@ from gui.core.estimate import Estimate
 from gui.core.records import NewRun, RunClass, RunState
 from gui.core.setup import TINY, YOLOV4, Setup, Start
 from gui.screens.setup.start_card import NO_RUNS
+from gui.screens.training.saving import write_film
 from gui.widgets.controls import SearchField
 from gui.widgets.file_list import FileList
 from tests.core.training_case import QUICK, labelled
@@ -90,12 +92,20 @@ def test_a_finding_leads_to_its_image(app: Any, turn: Turn) -> None:
 
 def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
     training = trained(app, turn)
-    turn(lambda: training.example_label.cget("text").startswith("Example 1/8"), "the samples")
+    turn(lambda: training.samples.label.cget("text").startswith("Example 1/8"), "the samples")
     turn(lambda: any(text == "Finished" for text in texts(training.panel)), "the state")
     assert "12/12" in texts(training.panel)
     training.show_step(4)
-    turn(lambda: training._shots and training._shots[0].step == 4, "the time machine")
+    turn(lambda: training.samples.shots and training.samples.shots[0].step == 4, "the time machine")
     assert training.step_label.cget("text") == "Step 4"
+    click(button(training, "Use step 4 as the model"))
+    turn(lambda: training.report.selected.step == 4, "step 4 is the model")
+    assert "already" in training.use_note.cget("text") and training.use_button.instate(["disabled"])
+    app.tasks.run_store(lambda: app.workspace.store.runs.select(training.report.run.id, None))
+    write_film(training, training.report, training.samples.shot, training.samples.colours, tmp_path / "film.gif")
+    turn(lambda: (tmp_path / "film.gif").exists(), "the film")
+    with PilImage.open(tmp_path / "film.gif") as film:
+        assert getattr(film, "n_frames", 1) == 13, "a picture for each look: steps 0 to 12"
     click(button(training, "Next"))
     turn(lambda: app.router.current_id == "review")
     review = app.router.current

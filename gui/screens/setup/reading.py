@@ -34,7 +34,7 @@ class StartRun:
         """ "crow, owl – mAP 81 %"."""
         names = ", ".join(each.name for each in self.run.classes[:3]) + ("…" if len(self.run.classes) > 3 else "")
         score = "mAP not measured" if self.run.best_map is None else f"mAP {100 * self.run.best_map:.0f} %"
-        return f"{names} – {score}"
+        return f"{names} – {score}" if names else score
 
     @property
     def searched(self) -> str:

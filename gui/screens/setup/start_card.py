@@ -56,8 +56,8 @@ class StartCard(ttk.Frame):
         self.run_label = label(row, theme, "", "Small")
         self.run_label.pack(side="right", padx=px(10))
         radio(inner, theme, "Scratch", variable, Start.SCRATCH.value, chosen).pack(anchor="w")
-        self.kept_note = label(inner, theme, "", "Small", wrap_px=640)
-        self.scratch_note = note(inner, theme, SCRATCH_WARNING, "WarningNote", 640)
+        self.kept_note = label(inner, theme, "", "Small", wrap_px=600)
+        self.scratch_note = note(inner, theme, SCRATCH_WARNING, "WarningNote", 580)
 
     def show(self, setup: Setup, runs: Sequence[StartRun], kept: str) -> None:
         """kept: what is taken over from the chosen training."""

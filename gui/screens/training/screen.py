@@ -7,31 +7,23 @@ from __future__ import annotations
 
 import time
 import tkinter as tk
-from dataclasses import replace
-from pathlib import Path
 from tkinter import ttk
 from typing import Any, ClassVar
 
-from PIL import Image as PilImage
-
-from darknet_bridge.images import read_image
-
 from ...core import review
 from ...core.ingest import Live
-from ...core.records import Category, Part, Run, RunState, SampleBox, SampleShot
+from ...core.records import Category, Run, RunState
 from ...core.wording import ago
 from ...tk.commands import Command
 from ...widgets.chart_view import ChartView, Curve
 from ...widgets.controls import button, label, set_enabled
 from ...widgets.dialogs import confirm
-from ...widgets.image_view import ImageView, ShownBox
 from ..base import Context, StepScreen
-from .saving import ask_sample, show_log
+from .samples import Samples
+from .saving import ask_film, ask_sample, show_log
 
 _REFRESH_MS = 500
 _PLAY_MS = 120
-_MOST_BOXES = 100
-_PALETTE = ("#4f8ef7", "#f28e2b", "#2fbf71", "#e05a9b", "#b07aa1", "#edc948", "#76b7b2", "#ff6b6b", "#9c755f", "#8587f5")
 _STATES = {
     RunState.QUEUED: "Waiting for its turn",
     RunState.RUNNING: "Training",
@@ -48,14 +40,9 @@ class TrainingScreen(StepScreen):
 
     def __init__(self, parent: tk.Misc, context: Context) -> None:
         self.report: review.Report | None = None
-        self.example = 0
         self.step: int | None = None  # None follows the newest
-        self._shots: list[SampleShot] = []
-        self._pictures: dict[Path, PilImage.Image] = {}
-        self._colours: dict[int, str] = {}
         self._reading = self._again = self._playing = self._quiet = False
         self._timer: str | None = None
-        self._shown_path: Path | None = None
         self._summary: list[tuple[str, str]] = []
         super().__init__(parent, context)
         self._build()
@@ -71,14 +58,9 @@ class TrainingScreen(StepScreen):
         self.body.rowconfigure(4, weight=2)
         self.heading = label(self.body, theme, "Training", "Title")
         self.heading.grid(row=0, column=0, sticky="w", padx=px(24), pady=(px(18), px(10)))
-        self.image = ImageView(self.body, theme)
-        self.image.grid(row=1, column=0, sticky="nsew", padx=px(24))
-        row = ttk.Frame(self.body)
-        row.grid(row=2, column=0, pady=(px(8), 0))
-        button(row, theme, "", lambda: self.turn(-1), "Icon", "chevron-left", "Previous example").pack(side="left")
-        self.example_label = label(row, theme, "Example", "Strong", width=34, anchor="center")
-        self.example_label.pack(side="left")
-        button(row, theme, "", lambda: self.turn(1), "Icon", "chevron-right", "Next example").pack(side="left")
+        self.samples = Samples(self)
+        self.samples.image.grid(row=1, column=0, sticky="nsew", padx=px(24))
+        self.samples.row.grid(row=2, column=0, pady=(px(8), 0))
         row = ttk.Frame(self.body)
         row.grid(row=3, column=0, sticky="ew", padx=px(24), pady=(px(4), px(6)))
         row.columnconfigure(2, weight=1)
@@ -111,18 +93,25 @@ class TrainingScreen(StepScreen):
         self.resume_button = button(extra, theme, "Resume", self.resume, "Primary", "play-fill")
         self.buttons_place = ttk.Frame(extra, style="Chrome.TFrame", height=1)
         self.buttons_place.pack(fill="x", pady=(px(14), 0))
+        self.use_button = button(extra, theme, "Use this step as the model", self.use_step, icon="check2-circle")
+        self.use_button.pack(fill="x", pady=(px(8), 0))
+        self.use_note = label(extra, theme, "", "Small", wrap_px=250)
+        self.use_note.pack(anchor="w", pady=(px(4), 0))
         button(extra, theme, "Logs", self.show_log, icon="file-text").pack(fill="x", pady=(px(8), 0))
         button(extra, theme, "Save sample picture", self.save_sample, icon="download").pack(fill="x", pady=(px(8), 0))
+        button(extra, theme, "Save as film", self.save_film, icon="film").pack(fill="x", pady=(px(8), 0))
 
     def _add_commands(self) -> None:
         group = "Training"
         self.context.commands.register(
             self,
             [
-                Command("training.previous", "Previous example", lambda: self.turn(-1), ("Left",), group=group),
-                Command("training.next", "Next example", lambda: self.turn(1), ("Right",), group=group),
+                Command("training.previous", "Previous example", lambda: self.samples.turn(-1), ("Left",), group=group),
+                Command("training.next", "Next example", lambda: self.samples.turn(1), ("Right",), group=group),
                 Command("training.play", "Play through the steps", self.play, ("P",), group=group),
                 Command("training.newest", "Show the newest step", lambda: self.show_step(None), ("End",), group=group),
+                Command("training.use", "Use the shown step as the model", self.use_step, ("U",), self._use_reason, group),
+                Command("training.film", "Save the example as a film", self.save_film, group=group),
                 Command("training.logs", "Show the log", self.show_log, ("L",), group=group),
                 Command("training.stop", "Stop the training", self.ask_stop, ("Ctrl+.",), self._stop_reason, group),
             ],
@@ -132,10 +121,9 @@ class TrainingScreen(StepScreen):
 
     def load(self, **params: Any) -> None:
         super().load(**params)
-        self.report, self.step, self.example = None, None, 0
-        self._shots, self._pictures, self._shown_path = [], {}, None
+        self.report, self.step = None, None
+        self.samples.clear("Reading the training…")
         self._playing = False
-        self.image.set_image(None, "Reading the training…")
         self.chart.set_curves((), 0, 1)
         self._read()
 
@@ -179,13 +167,9 @@ class TrainingScreen(StepScreen):
         if wanted == self.experiment_id:
             self.report = found
             if found is None:
-                self.image.set_image(None, "No training was started yet. Start one in the step Setup.")
+                self.samples.clear("No training was started yet. Start one in the step Setup.")
             else:
-                by_id = {each.id: each.colour for each in categories}
-                self._colours = {
-                    each.index: by_id.get(each.category_id or 0, _PALETTE[each.index % len(_PALETTE)])
-                    for each in found.run.classes
-                }
+                self.samples.set_run(found.run, categories)
                 self._show_run(found)
                 self._show_curves(found)
                 self.show_step(self.step)
@@ -268,64 +252,17 @@ class TrainingScreen(StepScreen):
         self._quiet = False
         self.step_label.configure(text=f"Step {shown:,}")
         self.chart.set_cursor(shown)
+        self._show_use()
         if self.step is not None:
             score = found.map_at(shown)
             self.map_figure.configure(text="–" if score is None else f"{100 * score:.1f} %")
             self._show_word(score, f", at step {shown:,}")
-        self.store(lambda: review.shots_at(self.workspace, found, shown), self._show_shots)
+        self.store(lambda: review.shots_at(self.workspace, found, shown), self.samples.show)
 
     def _slid(self, value: str) -> None:
         if not self._quiet:
             self._playing = False
             self.show_step(round(float(value)))
-
-    def _show_shots(self, shots: list[SampleShot]) -> None:
-        self._shots = shots
-        if not shots:
-            self.example_label.configure(text="No samples yet")
-            self.image.set_boxes(())
-            self._shown_path = None
-            self.image.set_image(None, "The sample images appear with the first step.")
-            return
-        self.example %= len(shots)
-        shot = shots[self.example]
-        part = review.sample_parts(self.report.run).get(shot.image.name) if self.report else None
-        which = "" if part is None else ", held out" if part is Part.VALID else ", trained on"
-        self.example_label.configure(text=f"Example {self.example + 1}/{len(shots)}{which}")
-        self.image.set_boxes(
-            [
-                ShownBox(b.box.cx, b.box.cy, b.box.w, b.box.h, f"{b.name} {100 * b.score:.0f} %", self._colour(b.index))
-                for b in _visible(shot)
-            ]
-        )
-        self._show_picture(shot.image)
-
-    def _colour(self, index: int) -> str:
-        return self._colours.get(index, _PALETTE[index % len(_PALETTE)])
-
-    def _show_picture(self, path: Path) -> None:
-        if path in self._pictures:
-            if self._shown_path != path:
-                self._shown_path = path
-                self.image.set_image(self._pictures[path])
-            return
-
-        def decode(_progress: object) -> PilImage.Image:
-            return PilImage.fromarray(read_image(path)[:, :, ::-1])
-
-        def done(picture: PilImage.Image) -> None:
-            self._pictures[path] = picture
-            if self._shots and self._shots[self.example % len(self._shots)].image == path:
-                self._shown_path = path
-                self.image.set_image(picture)
-
-        self.background(decode, done, lambda error: self.image.set_image(None, f"The sample image can't be shown: {error}"))
-
-    def turn(self, by: int) -> None:
-        """To another example."""
-        if self._shots:
-            self.example = (self.example + by) % len(self._shots)
-            self._show_shots(self._shots)
 
     def play(self) -> None:
         """Through all looks from the first one; again stops."""
@@ -378,10 +315,51 @@ class TrainingScreen(StepScreen):
 
     def save_sample(self) -> None:
         """The sample picture as a PNG, with the boxes that are shown."""
-        if self._shots:
-            ask_sample(self, self._shots[self.example % len(self._shots)], self._colours)
+        shot = self.samples.shot
+        if shot is not None:
+            ask_sample(self, shot, self.samples.colours)
         else:
             self.toast("There is no sample yet.", "warning")
+
+    def save_film(self) -> None:
+        """The shown example through all steps as a GIF or MP4."""
+        shot = self.samples.shot
+        if self.report is not None and shot is not None:
+            ask_film(self, self.report, shot, self.samples.colours)
+        else:
+            self.toast("There is no sample yet.", "warning")
+
+    def _shown_step(self) -> int:
+        done = 0 if self.report is None else self.report.run.done_steps
+        return done if self.step is None else self.step
+
+    def _use_reason(self) -> str | None:
+        if self.workspace.read_only:
+            return self.workspace.read_only_reason
+        return "No training is shown." if self.report is None else review.why_not_used(self.report, self._shown_step())
+
+    def use_step(self) -> None:
+        """The model of the step that is shown is the one that is reviewed and exported."""
+        found = self.report
+        near = None if found is None else review.checkpoint_near(found, self._shown_step())
+        if found is None or near is None or self._use_reason() is not None:
+            return
+        run_id = found.run.id
+        self.store(
+            lambda: review.select(self.workspace, run_id, near.step),
+            lambda _done: self.toast(
+                f"The model of step {near.step:,} is selected: Review and exports use it.",
+                action=("Review", lambda: self.router.show("review", experiment_id=self.experiment_id)),
+            ),
+        )
+
+    def _show_use(self) -> None:
+        found = self.report
+        near = None if found is None else review.checkpoint_near(found, self._shown_step())
+        reason = self._use_reason()
+        self.use_button.configure(text="Use this step as the model" if near is None else f"Use step {near.step:,} as the model")
+        set_enabled(self.use_button, self.theme, reason)
+        self.use_note.configure(text=reason or "")
 
     def next_reason(self) -> str | None:
         found = self.report
@@ -390,9 +368,3 @@ class TrainingScreen(StepScreen):
         if found.run.state.is_active:
             return "Review opens when the training has ended. You can stop it any time."
         return None if found.checkpoints else "Nothing was trained that could be reviewed. Resume, or start again in Setup."
-
-
-def _visible(shot: SampleShot) -> list[SampleBox]:
-    """The surest ones last, so that they lie on top; cut at the edge, because early boxes may be without bounds."""
-    boxes = [replace(each, box=each.box.clipped()) for each in sorted(shot.boxes, key=lambda each: each.score)[-_MOST_BOXES:]]
-    return [each for each in boxes if each.box.w > 0 and each.box.h > 0]
