@@ -7,7 +7,7 @@ for event in process.follow():
 """
 
 from .process import TrainingProcess, TrainOptions
-from .protocol import Checkpoint, Done, Error, Eval, Event, Hello, Log, ProtocolError, Sample, Step, parse_event
+from .protocol import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, ProtocolError, Sample, Step, parse_event
 from .run_dir import CreatedRun, ImageProblem, RunDir, RunImage, create_run
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Hello",
     "ImageProblem",
     "Log",
+    "NetInfo",
     "ProtocolError",
     "RunDir",
     "RunImage",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from darknet_bridge.training import Checkpoint, Done, Error, Eval, Event, Hello, Log, Sample, Step
+from darknet_bridge.training import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, Sample, Step
 
 from .records import CheckpointFile, ClassScore, Evaluation, Metric, Run, SampleBox, SampleShot
 from .workspace import Workspace
@@ -29,11 +29,19 @@ class Live:
 
 @dataclass
 class Ingest:
-    """Of one run. `take` each event, `flush` when there is time; not for two threads."""
+    """Of one run. `take` each event, `flush` when there is time; not for two threads.
+
+    last: the newest process's last word. net: of the newest hello. saved: step of the newest checkpoint. top: best mAP of the
+    newest process, 0..1; without_gain: its evaluations since then.
+    """
 
     run: Run
     live: Live
     last: Done | Error | None = None
+    net: NetInfo | None = None
+    saved: int | None = None
+    top: float | None = None
+    without_gain: int = 0
     _before: float = 0.0
     _own: float = 0.0
     _batch: int = 1
@@ -61,9 +69,8 @@ class Ingest:
             boxes = tuple(SampleBox(d.class_id, d.name, d.score, d.box) for d in event.detections)
             shot = SampleShot(event.iteration, self._absolute(event.image), boxes)
             self._samples.setdefault(event.iteration, []).append(shot)
-        elif isinstance(event, Checkpoint) and event.kind != "state":
-            score = self._maps.get(event.iteration)
-            self._checkpoints.append(CheckpointFile(event.iteration, self._absolute(event.path), event.kind, score))
+        elif isinstance(event, Checkpoint):
+            self._checkpoint(event)
         elif isinstance(event, Log) and event.level != "info":
             self._say(event.text)
         elif isinstance(event, (Done, Error)):
@@ -105,7 +112,10 @@ class Ingest:
         self._metrics, self._evaluations, self._checkpoints, self._best = [], [], [], None
 
     def _hello(self, event: Hello) -> None:
-        self.last = None
+        self.last, self.net = None, event.net
+        self.top, self.without_gain = None, 0
+        if event.start_iteration > 0:
+            self.saved = event.start_iteration
         self._batch = event.net.batch
         if self._begun:
             self._forget_after(event.start_iteration)
@@ -139,6 +149,15 @@ class Ingest:
         self._maps[event.iteration] = event.map
         if event.is_best:
             self._best = (event.map, event.iteration)
+        gained = self.top is None or event.map > self.top
+        self.without_gain = 0 if gained else self.without_gain + 1
+        self.top = event.map if gained else self.top
+
+    def _checkpoint(self, event: Checkpoint) -> None:
+        self.saved = event.iteration
+        if event.kind != "state":
+            score = self._maps.get(event.iteration)
+            self._checkpoints.append(CheckpointFile(event.iteration, self._absolute(event.path), event.kind, score))
 
     def _absolute(self, path: str) -> Path:
         return self.run.folder / path
