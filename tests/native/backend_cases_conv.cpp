@@ -125,7 +125,9 @@ struct ConvBackwardData {
 
   std::string name() const { return strf("conv backward data%s %s", accumulate ? " +=" : "", shape.name().c_str()); }
   void run(Rig& rig) const {
-    ReadyConv conv(rig, shape.desc(rig.dtype(), true));
+    ConvDesc desc = shape.desc(rig.dtype(), true);
+    desc.adds_src_delta = accumulate;
+    ReadyConv conv(rig, desc);
     const Tensor ddst = rig.tensor(shape.output(), shape.dst), dsrc = rig.tensor(shape.input(), shape.src);
     conv.plan->backward_data(ddst, conv.weights, dsrc, accumulate, conv.workspace);
     rig.record("dsrc", dsrc);

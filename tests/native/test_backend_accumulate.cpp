@@ -53,7 +53,7 @@ TEST_SUITE("backend accumulate") {
       desc.padding = 1;
       desc.src_buffer_c = 5;
       desc.dst_buffer_c = 7;
-      desc.training = true;
+      desc.training = desc.adds_src_delta = true;
       const int64_t floats = backend.conv_weight_floats(desc.weights);
       float* weights = static_cast<float*>(rig.memory(floats * 4));
       backend.pack_conv_weights(desc.weights, rig.draw(desc.weights.count()).data(), weights);

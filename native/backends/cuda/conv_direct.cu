@@ -1,6 +1,5 @@
-// One thread a result: an output, a delta of the input, a delta of a weight. bf16 tensors meet float weights, sums are in float.
-#include "cuda/conv_direct.h"
-
+// Convolution by plain kernels, one thread a result: an output, a delta of the input, a delta of a weight. Right, not fast.
+#include "cuda/conv_engine.h"
 #include "cuda/view.h"
 
 namespace dk::cuda {
@@ -10,21 +9,17 @@ StoredWeights::StoredWeights(const ConvWeightShape& s)
 
 void StoredWeights::pack(const float* host_oihw, float* host_stored) const {
   std::memset(host_stored, 0, static_cast<size_t>(floats()) * sizeof(float));
-  const int group = shape.ic / shape.groups, area = shape.size * shape.size;
-  for (int o = 0; o < shape.oc; ++o)
-    for (int i = 0; i < group; ++i)
-      for (int k = 0; k < area; ++k)
-        host_stored[(static_cast<int64_t>(o) * area + k) * ic_padded + i] =
-            host_oihw[(static_cast<int64_t>(o) * group + i) * area + k];
+  const int64_t group = shape.ic / shape.groups, area = static_cast<int64_t>(shape.size) * shape.size;
+  for (int64_t o = 0; o < shape.oc; ++o)
+    for (int64_t i = 0; i < group; ++i)
+      for (int64_t k = 0; k < area; ++k) host_stored[(o * area + k) * ic_padded + i] = host_oihw[(o * group + i) * area + k];
 }
 
 void StoredWeights::unpack(const float* host_stored, float* host_oihw) const {
-  const int group = shape.ic / shape.groups, area = shape.size * shape.size;
-  for (int o = 0; o < shape.oc; ++o)
-    for (int i = 0; i < group; ++i)
-      for (int k = 0; k < area; ++k)
-        host_oihw[(static_cast<int64_t>(o) * group + i) * area + k] =
-            host_stored[(static_cast<int64_t>(o) * area + k) * ic_padded + i];
+  const int64_t group = shape.ic / shape.groups, area = static_cast<int64_t>(shape.size) * shape.size;
+  for (int64_t o = 0; o < shape.oc; ++o)
+    for (int64_t i = 0; i < group; ++i)
+      for (int64_t k = 0; k < area; ++k) host_oihw[(o * group + i) * area + k] = host_stored[(o * area + k) * ic_padded + i];
 }
 
 namespace {
@@ -40,152 +35,150 @@ __device__ __forceinline__ int64_t weight_at(const Geometry& g, int oc, int k, i
   return (static_cast<int64_t>(oc) * g.area + k) * g.ic_padded + ic;
 }
 
-// x and x's row and column for tap k of the output at (oy, ox); false outside.
+// The place of x that tap k of the output at (oy, ox) reads; false outside.
 template <class T>
-__device__ __forceinline__ bool tap(const Geometry& g, const View<T>& src, int64_t image, int oy, int ox, int k, int64_t* place) {
-  const int y = oy * g.stride_y - g.padding + k / g.size * g.dilation, x = ox * g.stride_x - g.padding + k % g.size * g.dilation;
-  if (y < 0 || y >= src.h || x < 0 || x >= src.w) return false;
-  *place = (image * src.h + y) * src.w + x;
+__device__ __forceinline__ bool tap(const Geometry& g, const View<T>& x, int64_t image, int oy, int ox, int k, int64_t* place) {
+  const int iy = oy * g.stride_y - g.padding + k / g.size * g.dilation,
+            ix = ox * g.stride_x - g.padding + k % g.size * g.dilation;
+  if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w) return false;
+  *place = (image * x.h + iy) * x.w + ix;
   return true;
 }
 
-struct Fused {
-  const float* bias;
-  Activation activation;
-  bool residual;
+// One thread a channel of a place, padded channels too.
+struct Target {
+  int64_t place, image;
+  int y, x, channel;
 };
 
-// One thread an output channel of a place, padded channels too.
 template <class T>
-__global__ void __launch_bounds__(kBlock)
-    conv_forward_kernel(Geometry g, View<T> src, const float* weights, Fused fused, View<T> residual, View<T> dst) {
-  const int channels = dst.vectors * kLanes;
-  const int64_t task = task_index(), place = task / channels;
-  const int oc = static_cast<int>(task % channels);
-  if (place >= dst.places) return;
-  T* to = dst.data + place * dst.stride + oc;
-  if (oc >= dst.c) return store_one(to, 0.0f);
-  const int ox = static_cast<int>(place % dst.w), oy = static_cast<int>(place / dst.w % dst.h);
-  const int64_t image = place / (static_cast<int64_t>(dst.w) * dst.h);
-  const int first = oc / g.oc_group * g.ic_group;
-  float sum = 0;
-  for (int k = 0; k < g.area; ++k) {
-    int64_t from;
-    if (!tap(g, src, image, oy, ox, k, &from)) continue;
-    const T* pixel = src.data + from * src.stride + first;
-    for (int ic = 0; ic < g.ic_group; ++ic) sum += to_float(pixel[ic]) * weights[weight_at(g, oc, k, ic)];
-  }
-  if (fused.bias != nullptr) sum += fused.bias[oc];
-  sum = activate(fused.activation, sum);
-  if (fused.residual) sum += to_float(residual.data[place * residual.stride + oc]);
-  store_one(to, sum);
+__device__ __forceinline__ bool my_target(const View<T>& view, Target* target) {
+  const int channels = view.vectors * kLanes;
+  const int64_t task = task_index();
+  target->place = task / channels;
+  target->channel = static_cast<int>(task % channels);
+  target->x = static_cast<int>(target->place % view.w);
+  target->y = static_cast<int>(target->place / view.w % view.h);
+  target->image = target->place / (static_cast<int64_t>(view.w) * view.h);
+  return target->place < view.places;
 }
 
 template <class T>
 __global__ void __launch_bounds__(kBlock)
-    conv_backward_data_kernel(Geometry g, View<T> ddst, const float* weights, View<T> dsrc, bool accumulate) {
-  const int channels = dsrc.vectors * kLanes;
-  const int64_t task = task_index(), place = task / channels;
-  const int c = static_cast<int>(task % channels);
-  if (place >= dsrc.places) return;
-  T* to = dsrc.data + place * dsrc.stride + c;
-  if (c >= dsrc.c) return store_one(to, 0.0f);
-  const int x = static_cast<int>(place % dsrc.w), y = static_cast<int>(place / dsrc.w % dsrc.h);
-  const int64_t image = place / (static_cast<int64_t>(dsrc.w) * dsrc.h);
-  const int group = c / g.ic_group, ic = c % g.ic_group;
+    conv_forward_kernel(Geometry g, View<T> x, const T* weights, const float* bias, Activation act, View<T> residual, View<T> y) {
+  Target at;
+  if (!my_target(y, &at)) return;
   float sum = 0;
-  for (int k = 0; k < g.area; ++k) {
-    const int sy = y + g.padding - k / g.size * g.dilation, sx = x + g.padding - k % g.size * g.dilation;
+  const int first = at.channel / g.oc_group * g.ic_group;
+  for (int k = 0; k < g.area && at.channel < y.c; ++k) {
+    int64_t from;
+    if (!tap(g, x, at.image, at.y, at.x, k, &from)) continue;
+    const T* pixel = x.data + from * x.stride + first;
+    for (int ic = 0; ic < g.ic_group; ++ic) sum += to_float(pixel[ic]) * to_float(weights[weight_at(g, at.channel, k, ic)]);
+  }
+  if (at.channel < y.c) {
+    sum = activate(act, bias != nullptr ? sum + bias[at.channel] : sum);
+    if (residual.data != nullptr) sum += to_float(residual.data[at.place * residual.stride + at.channel]);
+  }
+  store_one(y.data + at.place * y.stride + at.channel, sum);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kBlock) conv_backward_data_kernel(Geometry g, View<T> dy, const T* weights, View<T> dx) {
+  Target at;
+  if (!my_target(dx, &at)) return;
+  float sum = 0;
+  const int group = at.channel / g.ic_group, ic = at.channel % g.ic_group;
+  for (int k = 0; k < g.area && at.channel < dx.c; ++k) {
+    const int sy = at.y + g.padding - k / g.size * g.dilation, sx = at.x + g.padding - k % g.size * g.dilation;
     if (sy < 0 || sx < 0 || sy % g.stride_y != 0 || sx % g.stride_x != 0) continue;
     const int oy = sy / g.stride_y, ox = sx / g.stride_x;
-    if (oy >= ddst.h || ox >= ddst.w) continue;
-    const T* delta = ddst.data + ((image * ddst.h + oy) * ddst.w + ox) * ddst.stride;
+    if (oy >= dy.h || ox >= dy.w) continue;
+    const T* delta = dy.data + ((at.image * dy.h + oy) * dy.w + ox) * dy.stride;
     for (int o = 0; o < g.oc_group; ++o) {
       const int oc = group * g.oc_group + o;
-      sum += to_float(delta[oc]) * weights[weight_at(g, oc, k, ic)];
+      sum += to_float(delta[oc]) * to_float(weights[weight_at(g, oc, k, ic)]);
     }
   }
-  store_one(to, accumulate ? to_float(*to) + sum : sum);
+  store_one(dx.data + at.place * dx.stride + at.channel, sum);
 }
 
 // One thread a weight; rows of outputs are added up in float, the rows in double.
 template <class T>
 __global__ void __launch_bounds__(kBlock)
-    conv_backward_weights_kernel(Geometry g, View<T> src, View<T> ddst, int64_t count, float* dweights, bool accumulate) {
+    conv_backward_weights_kernel(Geometry g, View<T> x, View<T> dy, int64_t count, T* dweights) {
   const int64_t task = task_index();
   if (task >= count) return;
   const int ic = static_cast<int>(task % g.ic_padded), k = static_cast<int>(task / g.ic_padded % g.area);
   const int oc = static_cast<int>(task / (static_cast<int64_t>(g.ic_padded) * g.area));
   double sum = 0;
-  if (ic < g.ic_group && oc < ddst.c) {
+  if (ic < g.ic_group && oc < dy.c) {
     const int c = oc / g.oc_group * g.ic_group + ic;
-    for (int image = 0; image < ddst.n; ++image)
-      for (int oy = 0; oy < ddst.h; ++oy) {
-        float row = 0;
-        for (int ox = 0; ox < ddst.w; ++ox) {
-          int64_t from;
-          if (!tap(g, src, image, oy, ox, k, &from)) continue;
-          row += to_float(src.data[from * src.stride + c]) *
-                 to_float(ddst.data[((static_cast<int64_t>(image) * ddst.h + oy) * ddst.w + ox) * ddst.stride + oc]);
-        }
-        sum += static_cast<double>(row);
+    for (int64_t row = 0; row < static_cast<int64_t>(dy.n) * dy.h; ++row) {
+      float part = 0;
+      for (int ox = 0; ox < dy.w; ++ox) {
+        int64_t from;
+        if (!tap(g, x, row / dy.h, static_cast<int>(row % dy.h), ox, k, &from)) continue;
+        part += to_float(x.data[from * x.stride + c]) * to_float(dy.data[(row * dy.w + ox) * dy.stride + oc]);
       }
+      sum += static_cast<double>(part);
+    }
   }
-  dweights[task] = static_cast<float>(accumulate ? dweights[task] + sum : sum);
+  store_one(dweights + task, static_cast<float>(sum));
 }
 
-class DirectConv final : public ConvPlan {
+class DirectEngine final : public ConvEngine {
  public:
-  DirectConv(const Context& context, const ConvDesc& desc) : context_(context), desc_(desc), stored_(desc.weights) {
+  DirectEngine(const Context& context, const ConvDesc& desc) : context_(context), stored_(desc.weights) {
     const ConvWeightShape& w = desc.weights;
-    geometry_ = {w.size,        w.size * w.size, desc.stride_x,   desc.stride_y,    desc.padding,
-                 desc.dilation, w.ic / w.groups, w.oc / w.groups, stored_.ic_padded};
+    geometry_.size = w.size, geometry_.area = w.size * w.size;
+    geometry_.stride_x = desc.stride_x, geometry_.stride_y = desc.stride_y;
+    geometry_.padding = desc.padding, geometry_.dilation = desc.dilation;
+    geometry_.ic_group = w.ic / w.groups, geometry_.oc_group = w.oc / w.groups;
+    geometry_.ic_padded = stored_.ic_padded;
   }
 
   int64_t workspace_bytes() const override { return 0; }
-  int64_t private_bytes() const override { return 0; }
-  void weights_changed(const float*) override {}
 
-  void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
-               void*) override {
-    with_element(dst.dtype, [&]<class T>() {
-      const View<T> to = make_view<T>(dst);
-      const bool adds = desc_.fused_residual && residual != nullptr;
+  bool fuses(const Epilogue&) const override { return true; }
+
+  void forward(const Tensor& x, const void* weights, const Epilogue& epilogue, const Tensor& y, void*) override {
+    with_element(y.dtype, [&]<class T>() {
+      const View<T> to = make_view<T>(y);
       DK_LAUNCH(conv_forward_kernel<T>, blocks_for(to.places * to.vectors * kLanes), kBlock, context_.stream, geometry_,
-                make_view<T>(src), weights, (Fused{bias, desc_.training ? Activation::linear : desc_.fused_activation, adds}),
-                adds ? make_view<T>(*residual) : View<T>{}, to);
+                make_view<T>(x), static_cast<const T*>(weights), epilogue.bias, epilogue.activation,
+                epilogue.residual != nullptr ? make_view<T>(*epilogue.residual) : View<T>{}, to);
     });
-    DK_CUDA_LAUNCHED("convolution, forward");
+    DK_CUDA_LAUNCHED("convolution");
   }
 
-  void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void*) override {
-    with_element(dsrc.dtype, [&]<class T>() {
-      const View<T> to = make_view<T>(dsrc);
+  void backward_data(const Tensor& dy, const void* weights, const Tensor& dx, void*) override {
+    with_element(dx.dtype, [&]<class T>() {
+      const View<T> to = make_view<T>(dx);
       DK_LAUNCH(conv_backward_data_kernel<T>, blocks_for(to.places * to.vectors * kLanes), kBlock, context_.stream, geometry_,
-                make_view<T>(ddst), weights, to, accumulate);
+                make_view<T>(dy), static_cast<const T*>(weights), to);
     });
     DK_CUDA_LAUNCHED("convolution, deltas of the input");
   }
 
-  void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void*) override {
-    with_element(src.dtype, [&]<class T>() {
+  void backward_weights(const Tensor& x, const Tensor& dy, void* dweights, void*) override {
+    with_element(x.dtype, [&]<class T>() {
       DK_LAUNCH(conv_backward_weights_kernel<T>, blocks_for(stored_.floats()), kBlock, context_.stream, geometry_,
-                make_view<T>(src), make_view<T>(ddst), stored_.floats(), dweights, accumulate);
+                make_view<T>(x), make_view<T>(dy), stored_.floats(), static_cast<T*>(dweights));
     });
     DK_CUDA_LAUNCHED("convolution, deltas of the weights");
   }
 
  private:
   const Context& context_;
-  const ConvDesc desc_;
   const StoredWeights stored_;
   Geometry geometry_{};
 };
 
 }  // namespace
 
-std::unique_ptr<ConvPlan> make_direct_conv(const Context& context, const ConvDesc& desc) {
-  return std::make_unique<DirectConv>(context, desc);
+std::unique_ptr<ConvEngine> make_direct_engine(const Context& context, const ConvDesc& desc) {
+  return std::make_unique<DirectEngine>(context, desc);
 }
 
 }  // namespace dk::cuda

@@ -5,7 +5,7 @@
 
 #include "core/status.h"
 #include "cuda/context.h"
-#include "cuda/conv_direct.h"
+#include "cuda/conv.h"
 #include "cuda/norm.h"
 #include "cuda/parameters.h"
 #include "cuda/pool.h"
@@ -118,7 +118,9 @@ class CudaBackend final : public Backend {
     download(packed.data(), stored, weights.floats() * int64_t{sizeof(float)});
     weights.unpack(packed.data(), host_oihw);
   }
-  std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) override { return cuda::make_direct_conv(context_, desc); }
+  std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) override {
+    return cuda::make_conv_plan(context_, desc, cuda::make_conv_engine(context_, desc));
+  }
 
   void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                         const Tensor& out) override {

@@ -60,6 +60,7 @@ struct ConvDesc {
   int src_c_offset = 0, dst_c_offset = 0;
   bool src_planar = false;  // the network's input
   bool training = false;    // backward will be called
+  bool adds_src_delta = false;  // and backward_data with accumulate
   // Inference only (training == false): dst = act(conv + bias) [+ residual], in one pass where the back end can.
   Activation fused_activation = Activation::linear;
   bool fused_residual = false;

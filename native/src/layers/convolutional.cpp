@@ -74,6 +74,7 @@ class Convolutional : public Layer {
     desc.dst_buffer_c = raw.buffer_c, desc.dst_c_offset = raw.c_offset;
     desc.src_planar = in.planar;
     desc.training = training;
+    desc.adds_src_delta = training && io.din_accumulate[0] != 0;
     if (!training) {
       desc.fused_activation = spec.activation;
       desc.fused_residual = io.residual.c > 0;

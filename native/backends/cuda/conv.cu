@@ -1,0 +1,158 @@
+// Views are packed before the engine sees them and spread afterwards; deltas that are added to go by way of the workspace.
+// Weights of bf16 tensors have a bf16 copy here, their deltas are added to the float sums. Bias, activation and residual follow
+// in one pass.
+#include "cuda/conv.h"
+
+#include <algorithm>
+
+#include "cuda/norm.h"
+#include "cuda/tensors.h"
+#include "cuda/view.h"
+
+namespace dk::cuda {
+namespace {
+
+constexpr int64_t kAlignment = 256;
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+__global__ void __launch_bounds__(kBlock) round_weights(const float* weights, int64_t count, Bf16* rounded) {
+  const int64_t at = task_index() * kLanes;
+  if (at < count) store(rounded + at, load(weights + at));
+}
+
+__global__ void __launch_bounds__(kBlock) add_weight_deltas(const Bf16* deltas, int64_t count, float* sums, bool accumulate) {
+  const int64_t at = task_index() * kLanes;
+  if (at >= count) return;
+  Lanes value = load(deltas + at);
+  if (accumulate) {
+    const Lanes before = load(sums + at);
+    for (int i = 0; i < kLanes; ++i) value.v[i] += before.v[i];
+  }
+  store(sums + at, value);
+}
+
+__global__ void __launch_bounds__(kBlock) add_float_deltas(const float* deltas, int64_t count, float* sums) {
+  const int64_t i = task_index();
+  if (i < count) sums[i] += deltas[i];
+}
+
+bool is_whole(const Tensor& t) { return t.c_offset == 0 && t.c == t.buffer_c; }
+
+class CudaConv final : public ConvPlan {
+ public:
+  CudaConv(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine)
+      : context_(context), desc_(desc), stored_(desc.weights), engine_(std::move(engine)) {
+    const ConvWeightShape& w = desc.weights;
+    const int64_t element = dtype_bytes(desc.dtype);
+    src_bytes_ = aligned(int64_t{desc.n} * desc.ih * desc.iw * round_up(w.ic, kLanes) * element);
+    dst_bytes_ = aligned(int64_t{desc.n} * desc.oh * desc.ow * round_up(w.oc, kLanes) * element);
+    weight_bytes_ = aligned(stored_.floats() * element);
+    engine_bytes_ = aligned(engine_->workspace_bytes());
+  }
+
+  ~CudaConv() override {
+    if (rounded_ != nullptr) cudaFree(rounded_);
+  }
+
+  // [engine][packed source][packed result][deltas of the weights], as far as they can be needed.
+  int64_t workspace_bytes() const override {
+    return dst_at() + (dst_view() ? dst_bytes_ : 0) + (desc_.training ? weight_bytes_ : 0);
+  }
+  int64_t private_bytes() const override { return desc_.dtype == DType::f32 ? 0 : weight_bytes_; }
+
+  void weights_changed(const float* weights) override {
+    if (desc_.dtype == DType::f32) return;
+    if (rounded_ == nullptr) DK_CUDA(cudaMalloc(reinterpret_cast<void**>(&rounded_), static_cast<size_t>(weight_bytes_)));
+    DK_LAUNCH(round_weights, blocks_for(stored_.floats() / kLanes), kBlock, context_.stream, weights, stored_.floats(), rounded_);
+    DK_CUDA_LAUNCHED("round_weights");
+  }
+
+  void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
+               void* workspace) override {
+    const Tensor x = packed_src(src, workspace), y = is_whole(dst) ? dst : scratch(dst, workspace, dst_at());
+    DK_ASSERT(dst_view() || is_whole(dst));
+    const Epilogue all{bias, desc_.training ? Activation::linear : desc_.fused_activation,
+                       desc_.fused_residual ? residual : nullptr};
+    const bool fused = (all.residual == nullptr || is_whole(*all.residual)) && engine_->fuses(all);
+    engine_->forward(x, used(weights), fused ? all : Epilogue{}, y, workspace);
+    if (!fused && all) {
+      bias_activation(context_, y, all.bias, all.activation, all.residual, dst);
+    } else if (!is_whole(dst)) {
+      copy(context_, y, dst, 1.0f, false);
+    }
+  }
+
+  void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) override {
+    DK_ASSERT(desc_.adds_src_delta || !accumulate);  // or the workspace has no room
+    const Tensor dy = packed_dst(ddst, workspace);
+    const bool direct = is_whole(dsrc) && !accumulate;
+    const Tensor dx = direct ? dsrc : scratch(dsrc, workspace, engine_bytes_);
+    engine_->backward_data(dy, used(weights), dx, workspace);
+    if (!direct) copy(context_, dx, dsrc, 1.0f, accumulate);
+  }
+
+  void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) override {
+    const Tensor x = packed_src(src, workspace), dy = packed_dst(ddst, workspace);
+    if (desc_.dtype == DType::f32 && !accumulate) return engine_->backward_weights(x, dy, dweights, workspace);
+    void* deltas = static_cast<char*>(workspace) + workspace_bytes() - weight_bytes_;
+    engine_->backward_weights(x, dy, deltas, workspace);
+    const int64_t count = stored_.floats();
+    if (desc_.dtype == DType::f32) {
+      DK_LAUNCH(add_float_deltas, blocks_for(count), kBlock, context_.stream, static_cast<const float*>(deltas), count, dweights);
+    } else {
+      DK_LAUNCH(add_weight_deltas, blocks_for(count / kLanes), kBlock, context_.stream, static_cast<const Bf16*>(deltas), count,
+                dweights, accumulate);
+    }
+    DK_CUDA_LAUNCHED("add_weight_deltas");
+  }
+
+ private:
+  const void* used(const float* weights) const {
+    return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : static_cast<const void*>(rounded_);
+  }
+
+  bool src_view() const { return desc_.src_buffer_c != desc_.weights.ic; }
+  bool dst_view() const { return desc_.dst_buffer_c != desc_.weights.oc; }
+  int64_t dst_at() const { return engine_bytes_ + (src_view() || desc_.adds_src_delta ? src_bytes_ : 0); }
+
+  static Tensor scratch(const Tensor& like, void* workspace, int64_t at) {
+    Tensor t = like;
+    t.data = static_cast<char*>(workspace) + at;
+    t.buffer_c = like.c;
+    t.c_offset = 0;
+    return t;
+  }
+
+  // desc told of the views, and the workspace has room for what it told.
+  Tensor packed_src(const Tensor& t, void* workspace) const {
+    DK_ASSERT(src_view() || is_whole(t));
+    return packed(t, workspace, engine_bytes_);
+  }
+  Tensor packed_dst(const Tensor& t, void* workspace) const {
+    DK_ASSERT(dst_view() || is_whole(t));
+    return packed(t, workspace, dst_at());
+  }
+
+  Tensor packed(const Tensor& t, void* workspace, int64_t at) const {
+    if (is_whole(t)) return t;
+    const Tensor whole = scratch(t, workspace, at);
+    copy(context_, t, whole, 1.0f, false);
+    return whole;
+  }
+
+  const Context& context_;
+  const ConvDesc desc_;
+  const StoredWeights stored_;
+  const std::unique_ptr<ConvEngine> engine_;
+  int64_t src_bytes_ = 0, dst_bytes_ = 0, weight_bytes_ = 0, engine_bytes_ = 0;
+  Bf16* rounded_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine) {
+  return std::make_unique<CudaConv>(context, desc, std::move(engine));
+}
+
+}  // namespace dk::cuda

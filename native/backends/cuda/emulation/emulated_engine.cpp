@@ -1,0 +1,10 @@
+// On the processor there is no cuDNN: every convolution is done by the plain kernels.
+#include "cuda/conv_engine.h"
+
+namespace dk::cuda {
+
+std::unique_ptr<ConvEngine> make_conv_engine(const Context& context, const ConvDesc& desc) {
+  return make_direct_engine(context, desc);
+}
+
+}  // namespace dk::cuda
