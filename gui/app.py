@@ -135,15 +135,20 @@ class App:
     def _maker(self, entry: ScreenEntry) -> Callable[[tk.Misc], Screen]:
         return lambda parent: entry.load()(parent, self.context)
 
-    def rebuild(self) -> None:
-        """Makes every widget anew, for another interface size; the screen that is shown stays."""
+    def rebuild(self, between: Callable[[], object]) -> None:
+        """Makes every widget anew, for another interface size; the screen that is shown stays.
+
+        between: while there is no widget, which otherwise would be laid out and painted for nothing.
+        """
         shown, params = self.router.current_id, self.router.params
         self._cancel_timers()
         self.commands.close()
         self.toasts.clear()
         self.shell.destroy()
+        between()
         self._build()
-        self.router.show(shown or "home", **params)
+        # The screen in a turn of its own: both together would hold a busy computer up for a tenth of a second.
+        self._timers.append(self.root.after(1, lambda: self.router.show(shown or "home", **params)))
 
     def _register_commands(self) -> None:
         read_only = self._read_only_reason
@@ -185,8 +190,7 @@ class App:
 
     def _rescale(self, scale: float) -> None:
         if scale != self.theme.scale:
-            self.theme.use(scale=scale)
-            self.rebuild()
+            self.rebuild(lambda: self.theme.use(scale=scale))
 
     def _size(self, remembered: str) -> None:
         width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()

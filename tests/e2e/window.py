@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import tkinter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,9 @@ def own_display(folder: Path) -> Iterator[dict[str, str]]:
 class Window:
     """A program that is started on a library, killed and started again; one asker and one event log for all of it."""
 
-    def __init__(self, folder: Path, display: dict[str, str]) -> None:
+    def __init__(self, folder: Path, display: dict[str, str], watched_by: Sequence[str] = ()) -> None:
+        """watched_by: a program and its arguments that starts ours."""
+        self._watched_by = watched_by
         self.library, self.log, self.said = folder / "library", folder / "events.jsonl", folder / "said.txt"
         self.environment = {**os.environ, **display, "DARKNET_STUDIO_EVENT_LOG": str(self.log), "HOME": str(folder / "home")}
         self.process: subprocess.Popen[bytes] | None = None
@@ -153,7 +155,7 @@ class Window:
     def start(self) -> None:
         shown = len(self.events("screen"))
         with self.said.open("ab") as said:
-            command = [sys.executable, "-m", "gui", "--library", str(self.library)]
+            command = [*self._watched_by, sys.executable, "-m", "gui", "--library", str(self.library)]
             self.process = subprocess.Popen(command, env=self.environment, stderr=said, cwd=ROOT)
         self.until("the start page", lambda: len(self.events("screen")) > shown)
         self.focus(".")
