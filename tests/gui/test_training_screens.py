@@ -103,7 +103,7 @@ def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
     assert "already" in training.use_note.cget("text") and training.use_button.instate(["disabled"])
     app.tasks.run_store(lambda: app.workspace.store.runs.select(training.report.run.id, None))
     write_film(training, training.report, training.samples.shot, training.samples.colours, tmp_path / "film.gif")
-    turn(lambda: (tmp_path / "film.gif").exists(), "the film")
+    turn(lambda: "Saved film.gif." in texts(app.root), "the film")
     with PilImage.open(tmp_path / "film.gif") as film:
         assert getattr(film, "n_frames", 1) == 13, "a picture for each look: steps 0 to 12"
     click(button(training, "Next"))
