@@ -17,6 +17,7 @@ from darknet_bridge import devices
 from darknet_bridge.errors import CancelledError, DarknetError
 
 from .core.changes import EVERYTHING
+from .core.delete_run import remove_deleted
 from .core.errors import UserError
 from .core.import_images import remove_leftovers
 from .core.ingest import Live
@@ -24,6 +25,7 @@ from .core.records import Run, RunState
 from .core.training import Queue
 from .core.workspace import Workspace
 from .screens.base import Context
+from .screens.ended import EndNotices
 from .screens.experiment import ExperimentFrame
 from .screens.home import ExperimentColumn
 from .tk.commands import Command, Commands
@@ -121,6 +123,7 @@ class App:
         self.column = ExperimentColumn(self.shell.sidebar, self.context)
         self.column.pack(fill="both", expand=True)
         self.frame = ExperimentFrame(self.shell.page, self.context, self.column.open_menu)
+        self.notices = EndNotices(self.context)
         self.router.add_host("page", self.shell.page)
         self.router.add_host("window", self.shell.window)
         self.router.add_host("step", self.frame)
@@ -213,6 +216,7 @@ class App:
         if EVERYTHING in topics:
             self.router.show("home")
         self.frame.on_changes(topics)
+        self.notices.on_changes(topics)
         current: Any = self.router.current
         if current is not None:
             current.on_changes(topics)
@@ -324,6 +328,7 @@ class App:
         if self.training is not None:
             self.training.start()
             self.tasks.background(lambda _progress: remove_leftovers(self.workspace))
+            self.tasks.background(lambda _progress: remove_deleted(self.workspace))
         self._timers.append(self.root.after(PREPARE_MS, self._prepare))
         for text in [*self.workspace.notices, self.workspace.read_only_reason]:
             if text:

@@ -50,6 +50,9 @@ COMMANDS = {
     "stop": CommandEntry("stop a training; its model can be used", run_commands.add_stop, run_commands.run_stop, reads=True),
     "resume": CommandEntry("go on with a training that was stopped or cut off", run_commands.add_resume, run_commands.run_resume),
     "continue": CommandEntry("train a finished training for more steps", run_commands.add_continue, run_commands.run_continue),
+    "delete-run": CommandEntry(
+        "delete a training with its checkpoints", run_commands.add_delete_run, run_commands.run_delete_run
+    ),
     "export": CommandEntry("the trained model as files", model_commands.add_export, model_commands.run_export, reads=True),
     "check": CommandEntry("whether the library is sound", library_commands.add_check, library_commands.run_check, reads=True),
     "backup": CommandEntry("a copy of the library", library_commands.add_backup, library_commands.run_backup, reads=True),

@@ -1,4 +1,4 @@
-"""Commands on trainings: train, status, stop, resume, continue.
+"""Commands on trainings: train, status, stop, resume, continue, delete-run.
 
 A training is a process of its own: `train --no-wait` ends at once and it goes on. What it wrote since comes into the library
 with the next command that can write to it. Stopping works also while a window has the library.
@@ -15,7 +15,7 @@ from darknet_bridge.devices import list_devices
 from darknet_bridge.errors import DarknetError
 from darknet_bridge.training import RunDir, TrainingProcess
 
-from ..core import experiments
+from ..core import delete_run, experiments
 from ..core.continue_run import continue_run
 from ..core.errors import UserError
 from ..core.prepare_run import prepare_run
@@ -219,6 +219,31 @@ def run_continue(workspace: Workspace, options: argparse.Namespace, terminal: Te
     child = continue_run(workspace, _get(workspace, options.run).id, options.steps, terminal.progress)
     terminal.say(f"Run {child.id} {child.kept}")
     _start(workspace, child, options.no_wait, terminal)
+
+
+def add_delete_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=int, metavar="RUN")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--undo", action="store_true", help="bring a deleted training back, until the window was started")
+    which.add_argument("--now", action="store_true", help="remove its files at once; that can't be undone")
+
+
+def run_delete_run(workspace: Workspace, options: argparse.Namespace, terminal: Terminal) -> None:
+    workspace.require_writing()
+    if options.undo:
+        gone = {run.id for run in workspace.store.runs.deleted()}
+        if options.run not in gone:
+            raise UserError(f"Run {options.run} was not deleted.")
+        delete_run.restore_run(workspace, options.run)
+        _tell(workspace, options.run, terminal)
+        return
+    run = _get(workspace, options.run)
+    said = delete_run.question(workspace, run.id)
+    delete_run.delete_run(workspace, run.id)
+    removed = options.now and delete_run.remove_deleted(workspace, run.id) > 0
+    terminal.say(said)
+    terminal.say("Its files are removed." if removed else f"Until the window is started next time: delete-run {run.id} --undo")
+    terminal.result(run=run.id, deleted=True, removed=removed)
 
 
 def _get(workspace: Workspace, run_id: int) -> Run:

@@ -12,6 +12,7 @@ from darknet_bridge.export import ExportSource
 from darknet_bridge.training import RunDir
 
 from . import checkpoints
+from .ancestry import ancestry
 from .continue_run import lineage
 from .errors import UserError
 from .prepare_run import read_ready
@@ -23,12 +24,15 @@ GOOD_PERCENT = 75.0
 FAIR_PERCENT = 50.0
 EARLY_SHARE = 0.1
 PARITY_IMAGES = 20
+LONG_SILENCE_S = 60.0
+BELL_SETTING = "bell_at_end"
 EARLY_NOTE = "Many boxes at the first steps are normal: the network has not yet learnt what is no object."
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run with everything that is shown of it. runs: its lineage, first one first; metrics and evaluations of all of them."""
+    """A run with everything that is shown of it. runs: its lineage, first one first; metrics and evaluations of all of them.
+    ancestry: which training came from which, "" for one without kin."""
 
     run: Run
     experiment: Experiment
@@ -38,6 +42,7 @@ class Report:
     evaluations: tuple[Evaluation, ...]
     checkpoints: tuple[CheckpointFile, ...]
     sample_steps: tuple[int, ...]
+    ancestry: str = ""
 
     @property
     def last_map(self) -> float | None:
@@ -72,7 +77,17 @@ def report(workspace: Workspace, run_id: int) -> Report:
         evaluations += [one for one in store.runs.evaluations(each.id) if end is None or one.step <= end]
         steps |= {step for step in store.runs.sample_steps(each.id) if end is None or step <= end}
     files = tuple(checkpoints.usable(store.runs.checkpoints(run_id)))
-    return Report(run, experiment, tuple(runs), dataset, tuple(metrics), tuple(evaluations), files, tuple(sorted(steps)))
+    return Report(
+        run,
+        experiment,
+        tuple(runs),
+        dataset,
+        tuple(metrics),
+        tuple(evaluations),
+        files,
+        tuple(sorted(steps)),
+        ancestry(workspace, run),
+    )
 
 
 def shots_at(workspace: Workspace, found: Report, step: int) -> list[SampleShot]:
@@ -128,9 +143,40 @@ def remaining(seconds: float | None) -> str:
     return "measuring the time that remains" if seconds is None else f"{duration(seconds)} remaining"
 
 
+def ended_notice(name: str, run: Run) -> tuple[str, str] | None:
+    """(what is said when a training has ended, its kind: success, info, warning or error); None for what the user just did."""
+    best = "" if run.best_map is None else f" Best mAP: {100 * run.best_map:.0f} %."
+    reason = f" {run.reason}" if run.reason else ""
+    if run.state is RunState.FINISHED:
+        return f"The training of “{name}” has finished.{best}", "success"
+    if run.state is RunState.STOPPED and run.reason and run.done_steps:
+        return f"The training of “{name}” has ended.{reason}{best}", "success"
+    if run.state is RunState.FAILED:
+        return f"The training of “{name}” has failed.{reason}", "error"
+    if run.state is RunState.PAUSED and not run.reason.startswith("You paused"):
+        return f"The training of “{name}” is paused.{reason}", "warning"
+    return None
+
+
+def silence_note(silent: float, step_seconds: float) -> str:
+    """What to know when a training says nothing for so many seconds; "" while that is usual.
+
+    step_seconds: of its newest step, 0 before the first one, which has to load the images as well.
+    """
+    usual = max(LONG_SILENCE_S, 20 * step_seconds) if step_seconds else 2 * LONG_SILENCE_S
+    if silent < usual:
+        return ""
+    text = f"Nothing was heard from the training for {duration(silent)}"
+    text += f", though a step took {duration(step_seconds)}" if step_seconds else ""
+    text += ". It may be measuring mAP, or the computer is busy or was asleep. If it stays silent, press Pause and then Resume: "
+    return text + "the last checkpoint is kept."
+
+
 def headline(found: Report) -> str:
     """ "Hooray! Your training ran for 5,000 steps and took an hour. Trained with the Birds dataset." """
     run = found.run
+    if not run.done_steps:
+        return f"Training {run.number} ended before its first step. {run.reason}".rstrip()
     took = duration(sum(each.seconds for each in found.runs))
     start = {RunState.FINISHED: "Hooray! Your training", RunState.STOPPED: "Stopped, and the model can be used. Your training"}
     text = f"{start.get(run.state, 'Your training')} ran for {run.done_steps:,} steps and took {took}."

@@ -82,6 +82,10 @@ class RunRepo(RunResults):
         """Those queued or running, in the order of the queue."""
         return self.found(RunRow.deleted_at.is_null() & RunRow.state.in_(ACTIVE))
 
+    def deleted(self) -> builtins.list[Run]:
+        """Those in no list any more, oldest first."""
+        return self.found(RunRow.deleted_at.is_null(False))
+
     def found(self, condition: Any) -> builtins.list[Run]:
         """For repositories: the runs that meet a peewee condition."""
         fields = [getattr(RunRow, column) for column in COLUMNS]

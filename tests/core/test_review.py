@@ -152,3 +152,19 @@ def test_a_step_of_the_time_machine_as_the_model(workspace: Workspace, run: Run)
     running = replace(found, run=replace(found.run, state=RunState.RUNNING))
     assert "has ended" in (review.why_not_used(running, 1200) or "")
     assert "No checkpoint" in (review.why_not_used(replace(found, checkpoints=()), 1200) or "")
+
+
+def test_the_end_is_told(run: Run) -> None:
+    told = review.ended_notice("Birds", run)
+    assert told == ("The training of “Birds” has finished. Best mAP: 80 %.", "success")
+    full = replace(run, state=RunState.PAUSED, reason="Disk problem: full.")
+    assert review.ended_notice("Birds", full) == ("The training of “Birds” is paused. Disk problem: full.", "warning")
+    for mine in (replace(run, state=RunState.STOPPED), replace(run, state=RunState.PAUSED, reason="You paused it.")):
+        assert review.ended_notice("Birds", mine) is None, "what the user just did is no news"
+
+
+def test_a_training_that_says_nothing() -> None:
+    assert review.silence_note(59, 1.0) == "" and review.silence_note(100, 10.0) == "", "slow steps are quiet longer"
+    said = review.silence_note(300, 2.0)
+    assert "for 5 minutes, though a step took 2 seconds" in said and "last checkpoint is kept" in said
+    assert review.silence_note(100, 0.0) == "" and "for 3 minutes." in review.silence_note(180, 0.0)

@@ -65,6 +65,11 @@ def test_from_pictures_to_a_model_that_opencv_reads(tmp_path: Path, pictures: Pa
     net.setInput(cv2.dnn.blobFromImage(cv2.imread(str(next(pictures.rglob("*.jpg")))), 1 / 255, (64, 64), swapRB=True))
     assert len(net.forward(net.getUnconnectedOutLayersNames())) == 2
     assert answer(library, "check") == {"problems": [], "missing": []}
+    assert answer(library, "delete-run", 1) == {"run": 1, "deleted": True, "removed": False}
+    assert answer(library, "status")["runs"] == []
+    assert answer(library, "delete-run", 1, "--undo")["state"] == "finished"
+    assert answer(library, "delete-run", 1, "--now")["removed"] is True and not (library / "runs" / "1").exists()
+    assert "removed already" in run(library, "delete-run", 1, "--undo", status=2).stderr
     assert digest(pictures) == before
     assert not (tmp_path / "home").exists()
 

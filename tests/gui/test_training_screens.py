@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,12 @@ def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
     turn(lambda: (tmp_path / "model.zip").exists(), "the export")
     turn(lambda: any("exported" in text for text in texts(app.root)), "what was exported")
     click(button(app.root, "Close"))
+    click(button(review, "Delete this training"))
+    turn(lambda: any("is deleted with" in text for text in texts(app.root)), "the question")
+    click(button(app.root, "Delete"))
+    turn(lambda: "Nothing to review yet" in texts(review) and not runs(app), "it is gone")
+    click(button(app.root, "Undo"))
+    turn(lambda: review.report is not None and review.report.run.number == 1, "it is back")
 
 
 def test_stopping_and_continuing(app: Any, turn: Turn) -> None:
@@ -224,3 +232,35 @@ def test_an_earlier_training_is_found_by_searching(app: Any, turn: Turn) -> None
     app.tasks.run_store(lambda: store.experiments.set_setup(app.experiment, {**screen.setup.to_json(), "model": TINY}))
     screen.load(experiment_id=app.experiment)
     turn(lambda: "Known already: ladybird." in screen.start_card.kept_note.cget("text"), "what is kept")
+
+
+def test_the_end_is_told_on_another_screen(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.next_reason() is None, "Start Training can be pressed")
+    click(button(screen, "Start Training"))
+    turn(lambda: app.router.current_id == "training", "the step Training")
+    app.router.show("settings")
+    turn(lambda: any("has finished" in text for text in app.toasts.texts), "the message")
+    click(button(app.root, "Review"))
+    turn(lambda: app.router.current_id == "review", "the way there")
+
+
+def test_a_silent_training_is_told(app: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {**QUICK.to_json(), "steps": 100_000}
+    app.tasks.run_store(lambda: app.workspace.store.experiments.set_setup(app.experiment, values))
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.next_reason() is None)
+    click(button(screen, "Start Training"))
+    turn(lambda: app.router.current_id == "training")
+    training = app.router.current
+    turn(lambda: training.report is not None and training.report.run.done_steps > 2, "some steps")
+    process = TrainingProcess.attach(training.report.run.folder)
+    assert process.pid is not None
+    monkeypatch.setattr("gui.core.review.LONG_SILENCE_S", 0.5)
+    os.kill(process.pid, signal.SIGSTOP)
+    turn(lambda: "Nothing was heard from the training" in training.note_label.cget("text"), "the note")
+    assert "Silent" in texts(training.panel)
+    os.kill(process.pid, signal.SIGCONT)
+    turn(lambda: "Nothing was heard" not in training.note_label.cget("text"), "it goes on")
+    training._stop(False)
+    turn(lambda: training.report.run.state is RunState.STOPPED, "the stop")

@@ -7,13 +7,14 @@ from tkinter import ttk
 from typing import Any, ClassVar
 
 from ...core import continue_run, review
+from ...core import delete_run as deleting
 from ...core.compare import differences
 from ...core.records import Run, RunState
 from ...core.setup import Setup, Start
 from ...tk.commands import Command
 from ...widgets.chart_view import ChartView, Curve
 from ...widgets.controls import button, card, combo, label, set_enabled
-from ...widgets.dialogs import ask_save
+from ...widgets.dialogs import ask_save, confirm
 from ...widgets.scrolled import ScrolledFrame
 from ..base import Context, StepScreen
 from .dialogs import choose_checkpoint, compare_runs, continue_dialog, edit_notes
@@ -43,6 +44,7 @@ class ReviewScreen(StepScreen):
                 Command("review.continue", "Continue Training", self.ask_continue, ("C",), self._continue_reason, group),
                 Command("review.checkpoint", "Change the checkpoint", self.change_checkpoint, group=group),
                 Command("review.notes", "Notes and tags", self.edit_notes, ("N",), group=group),
+                Command("review.delete", "Delete this training", self.ask_delete, ("Delete",), self._delete_reason, group),
                 Command("review.compare", "Compare two trainings", self.compare, group=group),
             ],
         )
@@ -88,6 +90,8 @@ class ReviewScreen(StepScreen):
         button(line, theme, "Edit", self.edit_notes, "Ghost").pack(side="right")
         self.notes = label(inner, theme, "", wrap_px=680)
         self.notes.pack(anchor="w")
+        self.ancestry = label(inner, theme, "", "Small", wrap_px=680)
+        self.ancestry.pack(anchor="w", pady=(px(6), 0))
         self.kept = label(inner, theme, "", "Small", wrap_px=680)
         self.kept.pack(anchor="w", pady=(px(6), 0))
 
@@ -102,7 +106,8 @@ class ReviewScreen(StepScreen):
         self.compare_button = button(extra, theme, "Compare two trainings", self.compare, icon="bar-chart")
         self.picture_button = button(extra, theme, "Save the chart", self.save_chart, icon="download")
         buttons = (self.folder_button, self.zip_button, self.continue_button, self.from_button)
-        for each in (*buttons, self.compare_button, self.picture_button):
+        self.delete_button = button(extra, theme, "Delete this training", self.ask_delete, "Danger", "trash")
+        for each in (*buttons, self.compare_button, self.picture_button, self.delete_button):
             each.pack(fill="x", pady=(0, px(8)))
 
     # ---- reading -----------------------------------------------------------------------------------------------------
@@ -126,7 +131,7 @@ class ReviewScreen(StepScreen):
             runs = [run for run in store.runs.list(wanted) if not run.state.is_active]
             chosen = next((run.id for run in runs if run.id == run_id), None)
             if chosen is None:
-                chosen = next((run.id for run in reversed(runs) if run.done_steps), None)
+                chosen = next((run.id for run in reversed(runs) if run.done_steps), runs[-1].id if runs else None)
             return runs, None if chosen is None else review.report(self.workspace, chosen)
 
         self.store(work, lambda found: self._show(wanted, *found))
@@ -142,6 +147,7 @@ class ReviewScreen(StepScreen):
             (self.from_button, self._model_reason() or self.workspace.read_only_reason or None),
             (self.continue_button, self._continue_reason()),
             (self.compare_button, None if len(runs) > 1 else "There is only one training so far."),
+            (self.delete_button, self._delete_reason()),
             (self.change_button, self._model_reason() or self.workspace.read_only_reason or None),
         ):
             set_enabled(each, self.theme, reason)
@@ -165,6 +171,7 @@ class ReviewScreen(StepScreen):
         self.chart.set_cursor(None if chosen is None else chosen.step)
         tags = " ".join(f"#{tag}" for tag in run.tags)
         self.notes.configure(text="\n".join(part for part in (run.notes, tags) if part) or "No notes.")
+        self.ancestry.configure(text=found.ancestry)
         self.kept.configure(text=run.kept)
         self.set_summary([line for line in review.facts(found) if line[0] != "Start"])
         worse = review.overfitting_note(found.evaluations)
@@ -215,6 +222,30 @@ class ReviewScreen(StepScreen):
             self.router.show("training", experiment_id=run.experiment_id)
 
         self.background(lambda progress: continue_run.continue_run(self.workspace, run_id, more, progress), done)
+
+    def _delete_reason(self) -> str | None:
+        if self.report is None:
+            return _WAITING
+        return self.workspace.read_only_reason or deleting.why_not_deleted(self.report.run)
+
+    def ask_delete(self) -> None:
+        """Says what goes and how large it is; can be undone."""
+        found = self.report
+        if found is None or self._delete_reason() is not None:
+            return
+        run, workspace = found.run, self.workspace
+        undo = ("Undo", lambda: self.context.commands.run("undo"))
+
+        def delete() -> None:
+            self.store(
+                lambda: deleting.delete_run(workspace, run.id),
+                lambda _run: self.toast(f"Training {run.number} was deleted.", action=undo),
+            )
+
+        self.background(
+            lambda _progress: deleting.question(workspace, run.id),
+            lambda text: confirm(self, self.theme, f"Delete training {run.number}?", text, "Delete", delete, danger=True),
+        )
 
     def change_checkpoint(self) -> None:
         found = self.report

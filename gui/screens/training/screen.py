@@ -16,7 +16,7 @@ from ...core.records import Category, Run, RunState
 from ...core.wording import ago
 from ...tk.commands import Command
 from ...widgets.chart_view import ChartView, Curve
-from ...widgets.controls import button, label, set_enabled
+from ...widgets.controls import button, check, label, set_enabled
 from ...widgets.dialogs import confirm
 from ..base import Context, StepScreen
 from .samples import Samples
@@ -44,6 +44,9 @@ class TrainingScreen(StepScreen):
         self._reading = self._again = self._playing = self._quiet = False
         self._timer: str | None = None
         self._summary: list[tuple[str, str]] = []
+        self._heard: Live | None = None  # the newest that was different, and when
+        self._heard_at = 0.0
+        self._silence = ""
         super().__init__(parent, context)
         self._build()
         self._build_panel()
@@ -93,6 +96,8 @@ class TrainingScreen(StepScreen):
         self.resume_button = button(extra, theme, "Resume", self.resume, "Primary", "play-fill")
         self.buttons_place = ttk.Frame(extra, style="Chrome.TFrame", height=1)
         self.buttons_place.pack(fill="x", pady=(px(14), 0))
+        self.bell_wanted = tk.BooleanVar(self)
+        self.bell_switch = check(extra, theme, "Ring a bell at the end", self.bell_wanted, self._set_bell, switch=True)
         self.use_button = button(extra, theme, "Use this step as the model", self.use_step, icon="check2-circle")
         self.use_button.pack(fill="x", pady=(px(8), 0))
         self.use_note = label(extra, theme, "", "Small", wrap_px=250)
@@ -123,6 +128,8 @@ class TrainingScreen(StepScreen):
         super().load(**params)
         self.report, self.step = None, None
         self.samples.clear("Reading the training…")
+        self._heard, self._heard_at, self._silence = None, time.monotonic(), ""
+        self.store(lambda: bool(self.workspace.settings.get(review.BELL_SETTING, False)), self.bell_wanted.set)
         self._playing = False
         self.chart.set_curves((), 0, 1)
         self._read()
@@ -138,8 +145,17 @@ class TrainingScreen(StepScreen):
     def on_live(self, live: Live) -> None:
         """The newest figures of the run at work, many times a second."""
         found = self.report
-        if found is not None and live.run_id == found.run.id and found.run.state is RunState.RUNNING:
-            self._show_summary(found, live)
+        if found is None or live.run_id != found.run.id or found.run.state is not RunState.RUNNING:
+            return
+        now = time.monotonic()
+        if live != self._heard:
+            self._heard, self._heard_at = live, now
+        silent = now - self._heard_at
+        note = review.silence_note(silent, found.metrics[-1].seconds if found.metrics else 0.0)
+        if note != self._silence:
+            self._silence = note
+            self._show_notes(found, live)
+        self._show_summary(found, live)
 
     def _read(self) -> None:
         self._timer = None
@@ -190,11 +206,15 @@ class TrainingScreen(StepScreen):
         score = found.last_map
         self.map_figure.configure(text="–" if score is None else f"{100 * score:.1f} %")
         self._show_word(score)
-        message = live.message if live is not None and live.run_id == run.id else ""
-        notes = [run.reason, message, review.early_note(found, run.done_steps) if at_work else ""]
-        notes.append(review.overfitting_note(found.evaluations))
-        self.note_label.configure(text="\n\n".join(text for text in notes if text))
+        self._show_notes(found, live if live is not None and live.run_id == run.id else None)
         self._show_buttons(run)
+
+    def _show_notes(self, found: review.Report, live: Live | None) -> None:
+        run = found.run
+        at_work = run.state is RunState.RUNNING
+        notes = [self._silence if at_work else "", run.reason, "" if live is None else live.message]
+        notes += [review.early_note(found, run.done_steps) if at_work else "", review.overfitting_note(found.evaluations)]
+        self.note_label.configure(text="\n\n".join(text for text in notes if text))
 
     def _show_word(self, score: float | None, more: str = "") -> None:
         word = review.map_word(score)
@@ -205,7 +225,8 @@ class TrainingScreen(StepScreen):
         """live: of this run while it is at work."""
         run = found.run
         step = run.done_steps if live is None else max(live.step, run.done_steps)
-        lines = [("Status", _STATES[run.state]), ("Steps", f"{step:,}/{run.total_steps:,}")]
+        status = "Silent" if self._silence and run.state is RunState.RUNNING else _STATES[run.state]
+        lines = [("Status", status), ("Steps", f"{step:,}/{run.total_steps:,}")]
         if live is not None and run.state is RunState.RUNNING:
             lines += [("Time", review.remaining(live.eta_seconds)), ("Speed", f"{live.speed:.1f} img/s"), ("Device", live.device)]
         if run.started_at is not None:
@@ -228,6 +249,15 @@ class TrainingScreen(StepScreen):
             else:
                 each.pack_forget()
             set_enabled(each, self.theme, self.workspace.read_only_reason or None)
+
+        if run.state.is_active and not self.workspace.read_only:
+            self.bell_switch.pack(anchor="w", pady=(self.theme.px(10), 0), after=self.buttons_place)
+        else:
+            self.bell_switch.pack_forget()
+
+    def _set_bell(self) -> None:
+        wanted = self.bell_wanted.get()
+        self.store(lambda: self.workspace.settings.set(review.BELL_SETTING, wanted))
 
     def _show_curves(self, found: review.Report) -> None:
         metrics, scores = found.metrics, found.evaluations
