@@ -6,6 +6,7 @@ impossible (severity "error").
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from .duplicates import Seen, near_duplicates
 from .errors import UserError
 from .prepare_run import TrainingData, gather, parts_of
 from .records import Box, Image, ImageState, Part
-from .setup import Setup, side_of
+from .setup import LARGEST_SIDE, SIDE_STEP, Setup, side_of
 from .statistics import ENOUGH_BOXES
 from .wording import counted
 from .workspace import Workspace
@@ -26,12 +27,16 @@ SMALLEST_BOX_PX = 8.0
 IMBALANCE = 10
 _OUTSIDE = 1e-3
 _EXAMPLES = 8
+HELD_OUT = 10
 _UPRIGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """severity: error, warning, info. images: ids of examples. action: (id, button) or None, then why_none says why."""
+    """severity: error, warning, info. images: ids of examples. action: (id, button) or None, then why_none says why.
+
+    value: what the action sets, the network size in pixels or the percentage that is held out.
+    """
 
     id: str
     severity: str
@@ -41,6 +46,7 @@ class Finding:
     images: tuple[int, ...] = ()
     action: tuple[str, str] | None = None
     why_none: str = ""
+    value: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Material:
     needed: int = 0
     side_px: int = 416
     enough: int = ENOUGH_BOXES
+    valid_percent: int = HELD_OUT
 
 
 def gather_check(workspace: Workspace, experiment_id: int, setup: Setup, needed: int = 0) -> Material:
@@ -65,7 +72,9 @@ def gather_check(workspace: Workspace, experiment_id: int, setup: Setup, needed:
     states = {each.image_id: each.state for each in entries}
     missing = frozenset(image.id for image in data.images if not image.path.is_file())
     parts = parts_of(data, setup.valid_percent)
-    return Material(data, parts, states, missing, free_bytes(workspace.folder), needed, side_of(setup))
+    return Material(
+        data, parts, states, missing, free_bytes(workspace.folder), needed, side_of(setup), valid_percent=setup.valid_percent
+    )
 
 
 def inspect(material: Material) -> list[Finding]:
@@ -95,19 +104,28 @@ def _few_examples(m: Material) -> list[Finding]:
 
 
 def _small_boxes(m: Material) -> list[Finding]:
-    small = [
-        image.id
+    sizes = {
+        (image.id, number): min(box.box.w, box.box.h)
         for image in m.data.images
-        for box in m.data.boxes[image.id]
+        for number, box in enumerate(m.data.boxes[image.id])
         if min(box.box.w, box.box.h) * m.side_px < SMALLEST_BOX_PX and _area_inside(box)
-    ]
-    if not small:
+    }
+    if not sizes:
         return []
-    text = f"{counted(len(small), 'box', 'boxes')} would be under {SMALLEST_BOX_PX:.0f} pixels wide or high at the network size "
-    text += f"{m.side_px}: too little to recognise. A larger network size helps."
-    return [
-        Finding("small", "warning", "Boxes too small", text, len(small), _some(small), ("larger", "Use a larger network size"))
-    ]
+    text = f"{counted(len(sizes), 'box', 'boxes')} would be under {SMALLEST_BOX_PX:.0f} pixels wide or high at the network size "
+    text += f"{m.side_px}: too little to recognise."
+    ids = [image for image, _number in sorted(sizes, key=lambda each: sizes[each])]
+    side = min(_side_for(min(sizes.values())), LARGEST_SIDE)
+    if side <= m.side_px:
+        why = "No larger network size is possible here. Cut the images into parts, or leave such small objects out."
+        return [Finding("small", "warning", "Boxes too small", text, len(sizes), _some(ids), None, why)]
+    act = ("larger", f"Use {side} pixels")
+    return [Finding("small", "warning", "Boxes too small", text, len(sizes), _some(ids), act, value=side)]
+
+
+def _side_for(size: float) -> int:
+    """The smallest network size at which a box of this share of the image is large enough."""
+    return math.ceil(SMALLEST_BOX_PX / size / SIDE_STEP) * SIDE_STEP if size > 0 else LARGEST_SIDE
 
 
 def _leaks(m: Material) -> list[Finding]:
@@ -163,8 +181,10 @@ def _imbalance(m: Material) -> list[Finding]:
     if len(counts) < 2 or max(counts)[0] < IMBALANCE * min(counts)[0]:
         return []
     (few, rare), (many, common) = min(counts), max(counts)
+    rare_id = next(each.id for each in m.data.categories if each.name == rare)
+    some = _some([image.id for image in m.data.images if rare_id in {box.category_id for box in m.data.boxes[image.id]}])
     text = f"“{common}” has {many:,} boxes, “{rare}” only {few:,}: the rare one will be found less well."
-    return [Finding("imbalance", "warning", "Unequal categories", text, many // few, (), ("annotate", "Annotate more of it"))]
+    return [Finding("imbalance", "warning", "Unequal categories", text, many // few, some, ("annotate", "Annotate more of it"))]
 
 
 def _missing_files(m: Material) -> list[Finding]:
@@ -173,8 +193,8 @@ def _missing_files(m: Material) -> list[Finding]:
     paths = [image.path for image in m.data.images if image.id in m.missing]
     text = f"{counted(len(paths), 'file')} can't be found, for example {shown(paths[0])}. They are left out of the training."
     severity = "error" if len(m.missing) == len(m.data.images) else "warning"
-    why = "Put the files back, or connect the disk they are on, and check again."
-    return [Finding("missing", severity, "Missing files", text, len(paths), (), None, why)]
+    text += " Put them back, connect the disk they are on, or use Find moved images in the menu of the dataset."
+    return [Finding("missing", severity, "Missing files", text, len(paths), (), ("dataset", "Open Dataset"))]
 
 
 def _disk(m: Material) -> list[Finding]:
@@ -193,11 +213,15 @@ def _not_held_out(m: Material) -> list[Finding]:
     seen: dict[Part, set[int]] = {part: set() for part in Part}
     for image in m.data.images:
         seen[m.parts[image.id]] |= {box.category_id for box in m.data.boxes[image.id]}
-    lacking = [names[each] for each in sorted((seen[Part.TRAIN] - seen[Part.VALID]) & set(names))]
+    lacking = sorted((seen[Part.TRAIN] - seen[Part.VALID]) & set(names))
     if not lacking:
         return []
-    text = f"No held-out image shows {', '.join(f'“{name}”' for name in lacking)}: how well it is found can't be measured."
-    return [Finding("unseen", "warning", "Not measured", text, len(lacking), (), ("annotate", "Annotate more images"))]
+    text = f"No held-out image shows {', '.join(f'“{names[each]}”' for each in lacking)}: how well it is found can't be measured."
+    some = _some([image.id for image in m.data.images if set(lacking) & {box.category_id for box in m.data.boxes[image.id]}])
+    act, value = ("annotate", "Annotate more images"), 0
+    if not m.valid_percent:
+        act, value = ("hold_out", f"Hold out {HELD_OUT} %"), HELD_OUT
+    return [Finding("unseen", "warning", "Not measured", text, len(lacking), some, act, value=value)]
 
 
 _CHECKS: Sequence[Callable[[Material], list[Finding]]] = (

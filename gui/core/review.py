@@ -18,6 +18,7 @@ from .errors import UserError
 from .prepare_run import read_ready
 from .records import CheckpointFile, Evaluation, Experiment, Metric, Part, Run, RunState, SampleShot
 from .setup import Setup, model_title, save_every, stops_text
+from .wording import counted
 from .workspace import Workspace
 
 GOOD_PERCENT = 75.0
@@ -125,7 +126,7 @@ def why_unmeasured(run: Run) -> str:
 def duration(seconds: float) -> str:
     """ "40 seconds", "12 minutes", "an hour", "3 hours and 10 minutes", "2 days"."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} second" + ("" if round(seconds) == 1 else "s")
+        return counted(max(1, round(seconds)), "second")
     minutes = round(seconds / 60)
     if minutes < 55:
         return f"{minutes} minutes"

@@ -57,6 +57,11 @@ def test_planted_faults() -> None:
     assert [finding.count for finding in few] == [24, 24] and "24 boxes in 24 images" in few[0].text
     tiny = only(with_boxes(material, 3, *GOOD, Box(1, NormBox(0.5, 0.5, 0.01, 0.2))))
     assert (tiny.id, tiny.count, tiny.images) == ("small", 1, (3,))
+    # 1 % of the side is 8 pixels at 800, which is 25 times 32.
+    assert tiny.action == ("larger", "Use 800 pixels") and tiny.value == 800
+    speck = only(with_boxes(material, 3, *GOOD, Box(1, NormBox(0.5, 0.5, 0.001, 0.2))))
+    assert speck.action == ("larger", "Use 1216 pixels"), "never above the largest"
+    assert only(replace(with_boxes(material, 3, *GOOD, Box(1, NormBox(0.5, 0.5, 0.001, 0.2))), side_px=1216)).action is None
     outside = only(with_boxes(material, 4, *GOOD, Box(1, NormBox(0.98, 0.5, 0.2, 0.2))))
     assert (outside.id, outside.images) == ("outside", (4,))
     leak = only(with_image(material, 10, dhash=material.data.images[0].dhash ^ 1))
@@ -69,14 +74,18 @@ def test_planted_faults() -> None:
     assert (new.id, new.severity) == ("new", "info")
     missing = only(replace(material, missing=frozenset({7})))
     assert (missing.id, missing.severity) == ("missing", "warning") and "7.jpg" in missing.text
+    assert missing.action == ("dataset", "Open Dataset")
     full = only(replace(material, needed=5 << 30, free=1 << 30))
     assert (full.id, full.severity) == ("disk", "error")
     unseen = only(replace(material, parts=dict.fromkeys(material.parts, Part.TRAIN)))
-    assert unseen.id == "unseen" and "“crow”, “owl”" in unseen.text
+    assert unseen.id == "unseen" and "“crow”, “owl”" in unseen.text and unseen.images
+    none_held = only(replace(material, parts=dict.fromkeys(material.parts, Part.TRAIN), valid_percent=0))
+    assert none_held.action == ("hold_out", "Hold out 10 %") and none_held.value == 10
     rare = material
     for number in range(1, 28):
         rare = with_boxes(rare, number, GOOD[0], GOOD[0], GOOD[0])
     assert {finding.id for finding in inspect(replace(rare, enough=1))} == {"imbalance"}
+    assert set(only(replace(rare, enough=1)).images) == {28, 29, 30}, "the images with the rare one"
 
 
 def test_boxes_are_cut_and_undone(workspace: Workspace, tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def test_words() -> None:
         "fair",
         "good",
     ]
-    said = [review.duration(seconds) for seconds in (1, 40, 720, 3600, 11_400, 86_400 * 3)]
-    assert said == ["1 second", "40 seconds", "12 minutes", "an hour", "3 hours and 10 minutes", "3 days"]
+    said = [review.duration(seconds) for seconds in (0.2, 1, 40, 720, 3600, 11_400, 86_400 * 3)]
+    assert said == ["1 second", "1 second", "40 seconds", "12 minutes", "an hour", "3 hours and 10 minutes", "3 days"]
     assert review.remaining(1920) == "32 minutes remaining"
 
 

@@ -48,7 +48,7 @@ def app(open_app: Callable[..., Any], tmp_path: Path) -> Any:
 def show(app: Any, turn: Turn, name: str) -> Any:
     app.router.show(name, experiment_id=app.experiment)
     screen = app.router.current
-    turn(lambda: screen.winfo_viewable() and (getattr(screen, "_loaded", None) or getattr(screen, "report", None)), name)
+    turn(lambda: screen.winfo_viewable() and (getattr(screen, "loaded", None) or getattr(screen, "report", None)), name)
     return screen
 
 
@@ -88,6 +88,8 @@ def test_a_finding_leads_to_its_image(app: Any, turn: Turn) -> None:
     screen = show(app, turn, "setup")
     turn(lambda: any(finding.id == "few" for finding in screen.findings.findings), "the check")
     finding = next(each for each in screen.findings.findings if each.id == "few")
+    wanted = sum(min(6, len(each.images)) for each in screen.findings.findings)
+    turn(lambda: len(screen.findings._photos) == wanted >= 18, "six pictures of each of the three categories at least")
     click(button(screen.findings, "Annotate more"))
     turn(lambda: app.router.current_id == "editor" and app.router.current.image_id == finding.images[0], "the editor")
 

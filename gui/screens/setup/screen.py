@@ -18,12 +18,10 @@ from ...core.prepare_run import prepare_run
 from ...core.records import Run
 from ...core.review import duration
 from ...core.setup import (
-    LARGEST_SIDE,
     Setup,
     Start,
     default_steps,
     parse_steps,
-    side_of,
     start_problem,
     steps_hint,
     steps_of,
@@ -38,6 +36,7 @@ from ...widgets.scrolled import ScrolledFrame
 from ..base import Context, StepScreen
 from .advanced import Advanced
 from .findings import FindingList
+from .fixing import Fixing
 from .measuring import Measuring
 from .model_cards import ModelCards
 from .reading import Loaded, read
@@ -46,8 +45,9 @@ from .start_card import StartCard, choose_start_run
 _DEBOUNCE_MS = 700
 _STEP = 500
 _TIPS = (
+    "Show each category in different sizes, turned, and in different light: the model learns only what it has seen.",
     "The more steps you train for, the better the model becomes at finding objects, until it knows the images by heart.",
-    "You can stop before the end when you like the results, and continue afterwards.",
+    "You can stop before the end when you like the results, and continue afterwards. The best model by mAP is kept in any case.",
 )
 
 
@@ -58,8 +58,8 @@ class SetupScreen(StepScreen):
 
     def __init__(self, parent: tk.Misc, context: Context) -> None:
         self.setup = Setup()
-        self._loaded: Loaded | None = None
-        self._material: preflight.Material | None = None
+        self.loaded: Loaded | None = None
+        self.material: preflight.Material | None = None
         self._timer: str | None = None
         self.measuring = Measuring(self, self._show_estimate)
         self._starting = False
@@ -94,7 +94,8 @@ class SetupScreen(StepScreen):
         self.start_card.pack(fill="x", padx=px(24), pady=(px(16), 0))
         outer, inner = card(page, theme)
         outer.pack(fill="x", padx=px(24), pady=(px(16), 0))
-        self.findings = FindingList(inner, theme, self._fix)
+        fixing = Fixing(self)
+        self.findings = FindingList(inner, theme, fixing.fix, fixing.open_image, fixing.pictures)
         self.findings.pack(fill="x")
         outer, inner = card(page, theme)
         outer.pack(fill="x", padx=px(24), pady=px(16))
@@ -128,7 +129,7 @@ class SetupScreen(StepScreen):
 
     def load(self, **params: Any) -> None:
         super().load(**params)
-        self._loaded = self._material = None
+        self.loaded = self.material = None
         self.measuring.clear()
         self._starting = False
         self._read()
@@ -144,7 +145,7 @@ class SetupScreen(StepScreen):
     def _show(self, found: Loaded) -> None:
         if found.experiment.id != self.experiment_id:
             return
-        self._loaded, self.setup = found, found.setup
+        self.loaded, self.setup = found, found.setup
         self._quiet = True
         self.model.set(self.setup.model)
         self.start.set(self.setup.start.value)
@@ -166,7 +167,7 @@ class SetupScreen(StepScreen):
 
     def _refresh(self) -> None:
         """What follows from the choices at once."""
-        runs = self._loaded.runs if self._loaded else ()
+        runs = self.loaded.runs if self.loaded else ()
         self.start_card.show(self.setup, runs, self._kept())
         hint = self._steps_problem or steps_hint(steps_of(self.setup, self._classes()), self._classes())
         self.steps_note.configure(text=hint)
@@ -175,41 +176,43 @@ class SetupScreen(StepScreen):
 
     def _kept(self) -> str:
         """What is taken over from the training that is the start."""
-        found = self._loaded
+        found = self.loaded
         if found is None or found.data is None or self.setup.start is not Start.RUN:
             return ""
         run = next((each.run for each in found.runs if each.run.id == self.setup.start_run), None)
         return "" if run is None else start_note(run, self.setup.model, found.data.classes)
 
     def _show_estimate(self) -> None:
-        data = None if self._loaded is None else self._loaded.data
-        if data is None or self._loaded is None:
+        data = None if self.loaded is None else self.loaded.data
+        if data is None or self.loaded is None:
             self.cards.show({}, "", "Submit at least one image first.")
             return
         steps = steps_of(self.setup, self._classes())
         held_out = len(data.images) * self.setup.valid_percent // 100
         images = len(data.images) - held_out, held_out
         texts = self.measuring.texts(self.setup, *images, steps)
-        self.cards.show(texts, self.measuring.wanted, self.measuring.reason(self._loaded.busy))
+        self.cards.show(texts, self.measuring.wanted, self.measuring.reason(self.loaded.busy))
         made = self.measuring.of(self.setup)
         if made is None:
             self.time_label.configure(text=self.measuring.said)
             self.cost_label.configure(text="")
             return
         self.time_label.configure(text=f"About {duration(made.seconds(steps, *images))}")
-        text = f"{made.seconds_per_step:.2f} s a step on {made.device}. Up to {megabytes(made.memory_bytes)} of memory, "
+        step = made.seconds_per_step
+        took = f"{step:.2f} s" if step >= 0.1 else f"{1000 * step:.1f} ms"
+        text = f"{took} a step on {made.device}. Up to {megabytes(made.memory_bytes)} of memory, "
         self.cost_label.configure(text=text + f"{megabytes(made.disk_bytes)} of disk for the checkpoints.")
         self._check_disk(made.disk_bytes)
 
     def _check_disk(self, needed: int) -> None:
         """The check began before it was known how much a training needs."""
-        material = self._material
+        material = self.material
         if material is not None and material.needed != needed:
-            self._material = replace(material, needed=needed)
-            self._inspect(self._material)
+            self.material = replace(material, needed=needed)
+            self._inspect(self.material)
 
     def _classes(self) -> int:
-        return max(1, len(self._loaded.data.categories)) if self._loaded and self._loaded.data else 1
+        return max(1, len(self.loaded.data.categories)) if self.loaded and self.loaded.data else 1
 
     # ---- choices -----------------------------------------------------------------------------------------------------
 
@@ -234,7 +237,7 @@ class SetupScreen(StepScreen):
             changed = replace(changed, start=Start.SCRATCH, start_file="")
             self.start.set(Start.SCRATCH.value)
         self._changed(changed)
-        self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
+        self.advanced.show(self.setup, self.loaded.data if self.loaded else None)
 
     def _start_chosen(self) -> None:
         self._changed(replace(self.setup, start=Start(self.start.get())), measure=False)
@@ -253,8 +256,8 @@ class SetupScreen(StepScreen):
             self.store(lambda: self.workspace.settings.set(key, str(path)))
 
     def _choose_run(self) -> None:
-        if self._loaded is not None and self._loaded.runs:
-            choose_start_run(self, self.theme, self._loaded.runs, self.setup.start_run, self.use_run)
+        if self.loaded is not None and self.loaded.runs:
+            choose_start_run(self, self.theme, self.loaded.runs, self.setup.start_run, self.use_run)
 
     def use_run(self, run_id: int) -> None:
         """Takes an earlier training as the start."""
@@ -281,7 +284,7 @@ class SetupScreen(StepScreen):
         self.steps_text.set(f"{max(_STEP, steps_of(self.setup, self._classes()) + by):,}")
 
     def _rule(self, thorough: bool) -> None:
-        images = len(self._loaded.data.images) if self._loaded and self._loaded.data else 0
+        images = len(self.loaded.data.images) if self.loaded and self.loaded.data else 0
         self.steps_text.set(f"{thorough_steps(self._classes(), images) if thorough else default_steps(self._classes()):,}")
 
     # ---- in the background -------------------------------------------------------------------------------------------
@@ -302,7 +305,7 @@ class SetupScreen(StepScreen):
 
     def _measure(self) -> None:
         self._timer = None
-        found = self._loaded
+        found = self.loaded
         if found is None or found.data is None:
             self.findings.show((), found.problem if found else "")
             return
@@ -314,47 +317,36 @@ class SetupScreen(StepScreen):
 
     def _gathered(self, material: preflight.Material) -> None:
         made = self.measuring.of(self.setup)
-        self._material = replace(material, needed=made.disk_bytes) if made else material
-        self._inspect(self._material)
+        self.material = replace(material, needed=made.disk_bytes) if made else material
+        self._inspect(self.material)
 
     def _inspect(self, material: preflight.Material) -> None:
         """In the background: looking for look-alikes among many images takes its time."""
 
         def done(found: list[preflight.Finding]) -> None:
-            if self._material is material:
+            if self.material is material:
                 self.findings.show(found)
                 self.refresh_next()
 
         self.background(lambda _progress: preflight.inspect(material), done)
 
-    def _fix(self, finding: preflight.Finding) -> None:
-        action = finding.action[0] if finding.action else ""
-        if action == "annotate":
-            group = self._loaded.experiment.group_id if self._loaded else None
-            if finding.images and group is not None:
-                self.router.show("editor", group_id=group, experiment_id=self.experiment_id, image_id=finding.images[0])
-            else:
-                self.router.show("annotation", experiment_id=self.experiment_id)
-        elif action == "larger":
-            side = min(side_of(self.setup) + 96, LARGEST_SIDE)
-            self._changed(replace(self.setup, size=side))
-            self.advanced.show(self.setup, self._loaded.data if self._loaded else None)
-        elif self._material is not None:
-            material, experiment = self._material, self.experiment_id
-            self.store(lambda: preflight.fix(self.workspace, experiment, material, action), self.toast)
+    def apply(self, setup: Setup) -> None:
+        """Choices that somebody else made, such as a Fix button."""
+        self._changed(setup)
+        self.advanced.show(self.setup, self.loaded.data if self.loaded else None)
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
     def next_reason(self) -> str | None:
         if self.workspace.read_only:
             return self.workspace.read_only_reason
-        if self._loaded is None:
+        if self.loaded is None:
             return "Reading the experiment…"
         if self._starting:
             return "The training is being prepared."
         worst = next((each for each in self.findings.findings if each.severity == "error"), None)
         return (
-            self._loaded.problem
+            self.loaded.problem
             or self._steps_problem
             or start_problem(self.setup)
             or stop_problem(self.setup)
