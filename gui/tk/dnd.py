@@ -30,7 +30,10 @@ def available(widget: tk.Misc) -> bool:
 
 
 def accept_files(widget: tk.Misc, dropped: Callable[[list[Path]], object], over: Callable[[bool], object] | None = None) -> bool:
-    """Lets the widget take dropped files and folders; `over` is told when something hovers. False: not possible here."""
+    """Lets the widget take dropped files and folders; `over` is told when something hovers. False: not possible here.
+
+    dropped gets no path at all where what was dropped are no files of this computer.
+    """
     if not available(widget):
         return False
     from tkinterdnd2 import COPY, DND_FILES
@@ -54,5 +57,9 @@ def accept_files(widget: tk.Misc, dropped: Callable[[list[Path]], object], over:
 
 
 def paths_of(widget: tk.Misc, data: str) -> list[Path]:
-    """The paths in a drop's text, a Tcl list; names may hold spaces and braces."""
-    return [Path(part) for part in widget.tk.splitlist(data) if part]
+    """The files of this computer in a drop's text, a Tcl list; names may hold spaces and braces.
+
+    Addresses of other kinds (a picture out of a browser) are left out. tkdnd leaves the host in "file://localhost/...".
+    """
+    parts = [part.removeprefix("localhost") for part in widget.tk.splitlist(data)]
+    return [Path(part) for part in parts if part.startswith("/")]

@@ -297,6 +297,8 @@ class DatasetScreen(StepScreen):
     # ---- dropping and progress ---------------------------------------------------------------------------------------
 
     def _dropped(self, paths: list[Path]) -> None:
+        if not paths:
+            self.toast("These are no files of this computer. Save them in a folder first, then drop that.", "warning")
         self.imports.begin(paths)
 
     def _hovered(self, inside: bool) -> None:
