@@ -28,12 +28,13 @@ from .screens.base import Context
 from .screens.ended import EndNotices
 from .screens.experiment import ExperimentFrame
 from .screens.home import ExperimentColumn
-from .tk.commands import Command, Commands
+from .tk.commands import Command, Commands, read_own_keys
 from .tk.pump import Pump
 from .tk.shell import Root, Router, Shell
 from .tk.tasks import Progress, Tasks
 from .tk.theme import SCALES, Theme, system_mode
 from .widgets.dialogs import ProgressDialog, choose, show_error, show_keys
+from .widgets.key_dialog import KeyDialog
 from .widgets.toast import Toasts
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ SCREENS = (
     ScreenEntry("training", "step", "gui.screens.training", "TrainingScreen"),
     ScreenEntry("review", "step", "gui.screens.review", "ReviewScreen"),
     ScreenEntry("editor", "window", "gui.screens.editor", "EditorScreen"),
+    ScreenEntry("crops", "window", "gui.screens.crops", "CropsScreen"),
     ScreenEntry("compare", "page", "gui.screens.compare", "CompareScreen"),
     ScreenEntry("settings", "page", "gui.screens.settings", "SettingsScreen"),
 )
@@ -88,6 +90,7 @@ class App:
         settings = self.tasks.run_store(self._read_settings)
         self.theme = Theme(self.root, self.mode_of(settings["theme"]), settings["scale"])
         self.root.report_callback_exception = self._callback_failed
+        self._own_keys: dict[str, list[str]] = settings["keys"]
         self._timers: list[str] = []
         self._live_step = -1
         self._unsubscribe = workspace.changes.subscribe(self._changed)
@@ -105,6 +108,7 @@ class App:
         self.shell.pack(fill="both", expand=True)
         self.toasts = Toasts(self.root, self.theme)
         self.commands = Commands(self.root, lambda reason: self.toasts.show(reason, "warning"))
+        self.commands.set_own_keys(self._own_keys)
         self.router = Router(self._navigated)
         self.context = Context(
             root=self.root,
@@ -158,7 +162,7 @@ class App:
         self.commands.register(
             self.shell,
             [
-                Command("keys", "Show this sheet", lambda: show_keys(self.root, self.theme, self.commands.active()), ("F1",)),
+                Command("keys", "Show this sheet", self.show_keys, ("F1",)),
                 Command("new", "New experiment", self.column.create, ("Ctrl+N",), read_only),
                 Command("find", "Search experiments", self.column.focus_search, ("Ctrl+F",)),
                 Command("home", "Start page", lambda: self.router.show("home"), ("Ctrl+H",)),
@@ -178,7 +182,21 @@ class App:
             "theme": get("theme", "system"),
             "scale": min(SCALES, key=lambda known: abs(known - float(scale))),
             "window": get("window", ""),
+            "keys": read_own_keys(get("keys", {})),
         }
+
+    def show_keys(self) -> None:
+        show_keys(self.root, self.theme, self.commands.active(), self.change_keys, self._read_only_reason())
+
+    def change_keys(self) -> None:
+        """Own keys belong to the library, as the other settings do."""
+
+        def changed() -> None:
+            self._own_keys = {command_id: list(keys) for command_id, keys in self.commands.own_keys.items()}
+            kept = dict(self._own_keys)
+            self.tasks.store(lambda: self.workspace.settings.set("keys", kept))
+
+        self.key_dialog = KeyDialog(self.root, self.theme, self.commands, changed)
 
     def mode_of(self, choice: str) -> str:
         """dark or light for a setting of dark, light or system."""

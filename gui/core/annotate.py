@@ -115,7 +115,7 @@ def category_limit_question(workspace: Workspace, group_id: int, adding: int = 1
         return ""
     return (
         f"This makes {after} categories; up to {limit} are recommended. More categories need more images and more training "
-        "steps, and the digit keys reach the first nine only. Add it all the same?"
+        "steps, and only the first 39 have a key of their own. Add it all the same?"
     )
 
 

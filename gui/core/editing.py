@@ -59,6 +59,7 @@ class EditSession:
         self.hidden: frozenset[int] = frozenset()
         self.hidden_categories: frozenset[int] = frozenset()
         self.locked: frozenset[int] = frozenset()
+        self.locked_categories: frozenset[int] = frozenset()
         self.revision = 0
 
     # --- what there is
@@ -90,6 +91,10 @@ class EditSession:
 
     def is_visible(self, box: EditBox) -> bool:
         return box.key not in self.hidden and box.category_id not in self.hidden_categories
+
+    def is_locked(self, box: EditBox) -> bool:
+        """Whether the pointer passes through it."""
+        return box.key in self.locked or box.category_id in self.locked_categories
 
     def records(self) -> tuple[Box, ...]:
         """The boxes as the store takes them."""
@@ -339,7 +344,7 @@ class EditSession:
         self.selection &= {box.key for box in self.boxes}
 
     def _is_free(self, box: EditBox) -> bool:
-        return self.is_visible(box) and box.key not in self.locked
+        return self.is_visible(box) and not self.is_locked(box)
 
     def _current(self, boxes: tuple[EditBox, ...]) -> tuple[EditBox, ...]:
         found = []

@@ -62,6 +62,7 @@ class EditVisit:
     active_category: int | None = None
     clipboard: tuple[EditBox, ...] = ()
     hidden_categories: frozenset[int] = frozenset()
+    locked_categories: frozenset[int] = frozenset()
     sessions: dict[int, EditSession] = field(default_factory=dict)
     states: dict[int, SaveState] = field(default_factory=dict)
     _moved_to: dict[int, int] = field(default_factory=dict)
@@ -98,21 +99,32 @@ class EditVisit:
             session = EditSession(width, height, self.live)
             self.sessions[annotations.image_id] = session
         session.load(annotations.submitted, annotations.draft, annotations.revision)
-        session.hidden_categories = self.hidden_categories
+        self.mark(session)
         return session
+
+    def mark(self, session: EditSession) -> None:
+        """What is hidden and locked by category."""
+        session.hidden_categories, session.locked_categories = self.hidden_categories, self.locked_categories
 
     def state(self, image_id: int) -> SaveState:
         return self.states.setdefault(image_id, SaveState())
 
-    def category_at(self, digit: int) -> Category | None:
-        """Of a digit key: 1 is the first in the list."""
-        return self.categories[digit - 1] if 1 <= digit <= len(self.categories) else None
+    def category_at(self, number: int) -> Category | None:
+        """By its number: 1 is the first in the list."""
+        return self.categories[number - 1] if 1 <= number <= len(self.categories) else None
 
     def hide_category(self, category_id: int, hidden: bool) -> None:
         one = frozenset({category_id})
         self.hidden_categories = self.hidden_categories | one if hidden else self.hidden_categories - one
         for session in self.sessions.values():
-            session.hidden_categories = self.hidden_categories
+            self.mark(session)
+
+    def lock_category(self, category_id: int, locked: bool) -> None:
+        """Its boxes are seen, but the pointer passes through them."""
+        one = frozenset({category_id})
+        self.locked_categories = self.locked_categories | one if locked else self.locked_categories - one
+        for session in self.sessions.values():
+            self.mark(session)
 
     def copy(self, session: EditSession) -> int:
         """Copies the selected boxes; returns how many. Nothing selected leaves the clipboard as it is."""

@@ -14,21 +14,32 @@ STATE_FILTERS: Mapping[str, tuple[ImageState, ...]] = {
     "Submitted": (ImageState.SUBMITTED, ImageState.NEGATIVE),
     "Negative": (ImageState.NEGATIVE,),
 }
-ORDERS = ("Name", "Most boxes", "Fewest boxes", "State")
+ORDERS = ("Name", "Most boxes", "Fewest boxes", "State", "Added last")
+# Areas from which a box is medium and large, in pixels of the image; the words name them.
+SIZE_AREAS = (32.0**2, 96.0**2)
+SIZES: Mapping[str, int | None] = {
+    "Any box size": None,
+    "Small, under 32 x 32 px": 0,
+    "Medium, up to 96 x 96 px": 1,
+    "Large, over 96 x 96 px": 2,
+}
+Kinds = frozenset[tuple[int, int]]
 _DONE = (ImageState.SUBMITTED, ImageState.NEGATIVE)
 _STATES = list(ImageState)
 
 
 @dataclass
 class FileBook:
-    """entries: all images of the dataset in name order. categories_of: what is on each image, once it was asked for."""
+    """entries: all images of the dataset in name order. kinds_of: (category id, size) of the boxes on each
+    image, once it was asked for; a size is how many of SIZE_AREAS are reached."""
 
     entries: list[ImageEntry] = field(default_factory=list)
     state_filter: str = "All files"
     text_filter: str = ""
     category_filter: int | None = None
+    size_filter: str = "Any box size"
     order: str = "Name"
-    categories_of: dict[int, frozenset[int]] | None = None
+    kinds_of: dict[int, Kinds] | None = None
     _at: dict[int, int] = field(default_factory=dict)
     _submitted: int = 0
 
@@ -44,7 +55,7 @@ class FileBook:
     def entry(self, image_id: int) -> ImageEntry | None:
         return self.entries[self._at[image_id]] if image_id in self._at else None
 
-    def update(self, image_id: int, state: ImageState, boxes: int, categories: Collection[int] = ()) -> ImageEntry | None:
+    def update(self, image_id: int, state: ImageState, boxes: int, kinds: Kinds = frozenset()) -> ImageEntry | None:
         """After a change or a commit; None for an image that is not in the list."""
         before = self.entry(image_id)
         if before is None:
@@ -52,8 +63,8 @@ class FileBook:
         after = replace(before, state=state, boxes=boxes)
         self.entries[self._at[image_id]] = after
         self._submitted += (after.state in _DONE) - (before.state in _DONE)
-        if self.categories_of is not None:
-            self.categories_of[image_id] = frozenset(categories)
+        if self.kinds_of is not None:
+            self.kinds_of[image_id] = kinds
         return after
 
     @property
@@ -81,23 +92,35 @@ class FileBook:
             found.sort(key=lambda entry: entry.boxes)
         elif self.order == "State":
             found.sort(key=lambda entry: _STATES.index(entry.state))
+        elif self.order == "Added last":
+            found.sort(key=lambda entry: -entry.image_id)
         return found
 
     def _passing(self) -> Callable[[ImageEntry], bool]:
         """The test of one entry; what is the same for all 25,000 is worked out once."""
         text, states = self.text_filter.strip().lower(), STATE_FILTERS[self.state_filter]
-        category, categories_of = self.category_filter, self.categories_of
+        category, size, kinds_of = self.category_filter, SIZES[self.size_filter], self.kinds_of
+
+        def fits(kind: tuple[int, int]) -> bool:
+            return category in (None, kind[0]) and size in (None, kind[1])
 
         def passes(entry: ImageEntry) -> bool:
             if entry.state not in states or (text and text not in entry.name.lower()):
                 return False
-            return category is None or categories_of is None or category in categories_of.get(entry.image_id, ())
+            if kinds_of is None or not self.asks_for_boxes:
+                return True
+            return any(map(fits, kinds_of.get(entry.image_id, ())))
 
         return passes
 
     @property
     def is_filtered(self) -> bool:
-        return self.state_filter != "All files" or bool(self.text_filter.strip()) or self.category_filter is not None
+        return self.state_filter != "All files" or bool(self.text_filter.strip()) or self.asks_for_boxes
+
+    @property
+    def asks_for_boxes(self) -> bool:
+        """Whether kinds_of is needed."""
+        return self.category_filter is not None or SIZES[self.size_filter] is not None
 
     def neighbour(self, image_id: int | None, step: int, shown: Sequence[ImageEntry]) -> int | None:
         """The next image of what is shown, in its order; from an image that is filtered out, by its place in the whole list."""
@@ -121,3 +144,8 @@ class FileBook:
             if entry.state not in _DONE and entry.image_id not in skip:
                 return entry.image_id
         return None
+
+
+def kinds_of(boxes: Iterable[tuple[int, float]]) -> Kinds:
+    """Of boxes given as (category id, area in pixels)."""
+    return frozenset((category_id, sum(area >= limit for limit in SIZE_AREAS)) for category_id, area in boxes)

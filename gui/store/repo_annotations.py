@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from peewee import fn
+from peewee import Case, fn
 
 from ..core.errors import ConflictError
 from ..core.records import Box, ImageAnnotations, ImageEntry, ImageState
@@ -108,14 +108,19 @@ class AnnotationRepo(Repo):
             found = self._db.rows(BoxRow.select(*fields).where((BoxRow.category == category_id) & BoxRow.annotation.in_(some)))
             yield [(box_id, image_of[annotation_id], *values) for box_id, annotation_id, *values in found]
 
-    def images_with(self, group_id: int, category_id: int) -> set[int]:
-        """Ids of the images that show a category now: in the draft where there is one, else in the submission."""
-        found: set[int] = set()
+    def kinds(self, group_id: int, areas: Sequence[float]) -> dict[int, frozenset[tuple[int, int]]]:
+        """Image id -> the (category id, size) that its boxes have now: in the draft where there is one, else in the submission.
+
+        size: how many of `areas`, in pixels of the image and growing, the box reaches. The database works it out.
+        """
+        found: dict[int, set[tuple[int, int]]] = {}
         for table, shown in ((BoxRow, ~Annotation.has_draft), (DraftBox, Annotation.has_draft)):
-            query = table.select(Annotation.image).join(Annotation).distinct()
-            mine = (Annotation.group == group_id) & (table.category == category_id) & shown
-            found.update(row[0] for row in self._db.rows(query.where(mine)))
-        return found
+            area = table.w * Image.width * table.h * Image.height
+            size = Case(None, [(area < limit, index) for index, limit in enumerate(areas)], len(areas))
+            query = table.select(Annotation.image, table.category, size).join(Annotation).join(Image).distinct()
+            for image_id, category_id, reached in self._db.rows(query.where((Annotation.group == group_id) & shown)):
+                found.setdefault(image_id, set()).add((category_id, int(reached)))
+        return {image_id: frozenset(own) for image_id, own in found.items()}
 
     def save_draft(self, group_id: int, image_id: int, boxes: Sequence[Box]) -> None:
         """What is on the canvas now; the submission stays as it is."""

@@ -6,9 +6,10 @@ with or without Caps Lock; with Shift it is written "Shift+Q". A key that types 
 
 from __future__ import annotations
 
+import contextlib
 import tkinter as tk
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 _STATE_SHIFT, _STATE_CONTROL, _STATE_ALT = 0x1, 0x4, 0x8
 _NAMES = {
@@ -37,6 +38,16 @@ _NAMES = {
 _TEXT_CLASSES = {"Entry", "TEntry", "Text", "TCombobox", "TSpinbox", "Spinbox"}
 _PRESSED_BY_SPACE = {"TButton", "TCheckbutton", "TRadiobutton", "TMenubutton", "Button", "Checkbutton"}
 _PUNCTUATION = set("+-=,./?[]")
+_MODIFIERS = {"shift_l", "shift_r", "control_l", "control_r", "alt_l", "alt_r", "meta_l", "meta_r", "super_l", "super_r"}
+_MODIFIERS |= {"caps_lock", "num_lock", "iso_level3_shift", "mode_switch"}
+# The keys of numbered things: 1 to 9, then Ctrl adds ten, Alt twenty, both thirty.
+NUMBER_KEYS: Mapping[int, str] = {
+    tens + digit: f"{modifier}{digit}"
+    for tens, modifier in ((0, ""), (10, "Ctrl+"), (20, "Alt+"), (30, "Ctrl+Alt+"))
+    for digit in range(10)
+    if tens + digit
+}
+NUMBER_SHEET = ("1 – 9", "Ctrl+0 – 9")
 
 
 def _always() -> str | None:
@@ -59,6 +70,11 @@ class Command:
     sheet: tuple[str, ...] | None = None
 
     @property
+    def can_have_other_keys(self) -> bool:
+        """Those of a family belong together."""
+        return self.sheet is None
+
+    @property
     def keys_shown(self) -> tuple[str, ...]:
         """On the sheet of keys."""
         return self.keys if self.sheet is None else self.sheet
@@ -66,14 +82,27 @@ class Command:
 
 @dataclass
 class _Owned:
+    """made: as they were registered; commands: with the keys that the user chose."""
+
     owner: tk.Misc
+    made: dict[str, Command] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
+
+    def take_keys(self, own: Mapping[str, Sequence[str]]) -> None:
+        self.commands = {
+            name: replace(each, keys=tuple(own[name])) if name in own and each.can_have_other_keys else each
+            for name, each in self.made.items()
+        }
 
     def reachable(self) -> bool:
         try:
             return bool(self.owner.winfo_exists() and self.owner.winfo_viewable())
         except tk.TclError:
             return False
+
+
+def _having(entry: _Owned, key: str, but: str) -> list[Command]:
+    return [each for each in entry.commands.values() if key in each.keys and each.id != but]
 
 
 class Commands:
@@ -84,6 +113,8 @@ class Commands:
         self._root = root
         self._refused = refused
         self._owned: list[_Owned] = []
+        self._own_keys: dict[str, tuple[str, ...]] = {}
+        self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
         root.bind_all("<KeyPress>", self._pressed, add="+")
 
     def close(self) -> None:
@@ -97,7 +128,8 @@ class Commands:
             entry = _Owned(owner)
             self._owned.append(entry)
             owner.bind("<Destroy>", lambda event: self._forget(owner) if event.widget is owner else None, add="+")
-        entry.commands.update({command.id: command for command in commands})
+        entry.made.update({command.id: command for command in commands})
+        entry.take_keys(self._own_keys)
 
     def active(self) -> list[Command]:
         """What can be reached now, for the sheet of keys: without what has lost all its keys to something newer."""
@@ -120,6 +152,74 @@ class Commands:
         """Whether it was run; the reason why not goes to `refused`."""
         command = self.find(command_id)
         return command is not None and self._run(command)
+
+    # ---- the user's own keys
+
+    @property
+    def own_keys(self) -> Mapping[str, tuple[str, ...]]:
+        """What differs from the defaults: command id -> its keys."""
+        return dict(self._own_keys)
+
+    def set_own_keys(self, own: Mapping[str, Sequence[str]]) -> None:
+        """All of them at once; {} goes back to the defaults. Whoever follows is told."""
+        self._own_keys = {command_id: tuple(keys) for command_id, keys in own.items()}
+        for entry in self._owned:
+            entry.take_keys(self._own_keys)
+        for widget, told in list(self._followers):
+            with contextlib.suppress(tk.TclError):
+                if widget.winfo_exists():
+                    told()
+
+    def give_key(self, command_id: str, key: str) -> None:
+        """The command's only key from now on; one of its neighbours that had it loses it."""
+        own = dict(self._own_keys)
+        for other in self.holders(command_id, key):
+            own[other.id] = tuple(each for each in other.keys if each != key)
+        own[command_id] = (key,)
+        self.set_own_keys(own)
+
+    def default_key(self, command_id: str) -> None:
+        """Its own keys again, which nothing else keeps."""
+        made = self._entry_of(command_id).made[command_id]
+        own = {name: keys for name, keys in self._own_keys.items() if name != command_id}
+        for key in made.keys:
+            for other in _having(self._entry_of(command_id), key, command_id):
+                own[other.id] = tuple(each for each in own.get(other.id, other.keys) if each != key)
+        self.set_own_keys(own)
+
+    def holders(self, command_id: str, key: str) -> list[Command]:
+        """Other commands that would be in the way: of the same page, or of a newer one, which goes first."""
+        at = self._owned.index(self._entry_of(command_id))
+        return [each for entry in self._owned[at:] for each in _having(entry, key, command_id)]
+
+    def key_of(self, command_id: str) -> str:
+        """The first key of a command as it is shown; "" where it has none."""
+        command = self.find(command_id)
+        return command.keys[0] if command is not None and command.keys else ""
+
+    def with_key(self, text: str, command_id: str) -> str:
+        """ "Submit (Space)", or the text alone where there is no key."""
+        key = self.key_of(command_id)
+        return f"{text} ({key})" if key else text
+
+    def follow(self, widget: tk.Misc, told: Callable[[], object]) -> None:
+        """Calls back now and whenever keys change, as long as the widget is there."""
+        self._followers = [each for each in self._followers if each[0] is not widget]
+        self._followers.append((widget, told))
+        widget.bind("<Destroy>", lambda event: self._unfollow(widget) if event.widget is widget else None, add="+")
+        told()
+
+    def _unfollow(self, widget: tk.Misc) -> None:
+        self._followers = [each for each in self._followers if each[0] is not widget]
+
+    def _entry_of(self, command_id: str) -> _Owned:
+        """Raises KeyError."""
+        for entry in reversed(self._owned):
+            if command_id in entry.commands:
+                return entry
+        raise KeyError(command_id)
+
+    # ---- inside
 
     def _run(self, command: Command) -> bool:
         reason = command.enabled()
@@ -148,6 +248,22 @@ class Commands:
                     self._run(command)
                     return "break"
         return None
+
+
+def read_own_keys(stored: object) -> dict[str, list[str]]:
+    """What was stored of own keys; nothing of it that makes no sense."""
+    if not isinstance(stored, dict):
+        return {}
+    return {
+        name: list(keys)
+        for name, keys in stored.items()
+        if isinstance(name, str) and isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    }
+
+
+def is_modifier(keysym: str) -> bool:
+    """Whether the key alone is no key for a command."""
+    return keysym.lower() in _MODIFIERS
 
 
 def key_of(keysym: str, state: int) -> str:

@@ -83,8 +83,7 @@ class Pointer:
         bind("<Button-4>", lambda event: self._wheel(event, 1))
         bind("<Button-5>", lambda event: self._wheel(event, -1))
         bind("<MouseWheel>", lambda event: self._wheel(event, event.delta / 120))
-        bind("<KeyRelease-h>", lambda _event: self.hold_hand(False))
-        bind("<KeyRelease-H>", lambda _event: self.hold_hand(False))
+        bind("<KeyRelease>", lambda _event: self.hold_hand(False))  # whichever key holds it
         bind("<FocusOut>", lambda _event: self.hold_hand(False))
         bind("<KeyPress-Control_L>", lambda _event: self.refresh())
 
@@ -102,8 +101,9 @@ class Pointer:
 
     def hold_hand(self, held: bool) -> None:
         """While it is held, the left button pans."""
-        self._hand = held
-        self.refresh()
+        if held != self._hand:
+            self._hand = held
+            self.refresh()
 
     def refresh(self) -> None:
         """Cross-hair, cursor and the rectangle being drawn, after the view or the mode changed."""

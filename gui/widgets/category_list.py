@@ -14,7 +14,8 @@ from gui.tk import fonts
 from gui.tk.theme import Theme
 
 from .colour_picker import SAFE_COLOURS, ColourPicker
-from .controls import button, entry, label
+from .controls import SearchField, button, entry, label
+from .new_category import NewCategory
 from .row_list import RowList
 
 SEARCH_FROM = 10
@@ -22,14 +23,15 @@ SEARCH_FROM = 10
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """boxes: how many are submitted in the group. digit: 1..9, 0 for none."""
+    """boxes: how many are submitted in the group. number: what its key is called by, 0 for none."""
 
     id: int
     name: str
     colour: str
     boxes: int = 0
-    digit: int = 0
+    number: int = 0
     hidden: bool = False
+    locked: bool = False
 
 
 def _no_complaint(_name: str, _category_id: int | None) -> str | None:
@@ -51,6 +53,8 @@ class CategoryEvents:
     delete: Callable[[int], object] = _ignore
     reorder: Callable[[list[int]], object] = _ignore
     hide: Callable[[int, bool], object] = _ignore
+    lock: Callable[[int, bool], object] = _ignore
+    show_all: Callable[[int], object] = _ignore
     check: Callable[[str, int | None], str | None] = _no_complaint
     next_colour: Callable[[Sequence[str]], str] = lambda _used: SAFE_COLOURS[0]
     palette: Sequence[str] = SAFE_COLOURS
@@ -75,9 +79,10 @@ class CategoryList(ttk.Frame):
         self.add_button.pack(side="right")
         self.new = NewCategory(self, theme, self._add, lambda name: events.check(name, None), events.palette, self.close_new)
         self._search = tk.StringVar(self)
-        self._search_box = entry(self, theme, self._search)
+        self._search_box = SearchField(self, theme, self._search, "Search categories")
         self._search.trace_add("write", lambda *_: self._filter())
-        self._search_hint = label(self, theme, "Search categories", "Small")
+        self._search_box.field.bind("<Return>", lambda _event: self._take_found())
+        self._search_box.field.bind("<Escape>", lambda _event: self._leave_search())
         self.list = _Rows(self, theme, self, height)
         self.list.grid(row=4, column=0, sticky="nsew", pady=(theme.px(6), 0))
 
@@ -87,11 +92,9 @@ class CategoryList(ttk.Frame):
         self.rows, self.active = tuple(rows), active
         self.title.configure(text=f"Categories ({len(rows)})")
         if len(rows) >= SEARCH_FROM:
-            self._search_hint.grid(row=2, column=0, sticky="w", pady=(self.theme.px(6), 0))
-            self._search_box.grid(row=3, column=0, sticky="ew", pady=(self.theme.px(2), 0))
+            self._search_box.grid(row=3, column=0, sticky="ew", pady=(self.theme.px(6), 0))
         else:
             self._search.set("")
-            self._search_hint.grid_remove()
             self._search_box.grid_remove()
         self.list.canvas.configure(height=min(max(len(rows), 2), self._height) * self.list.row_px)
         self._filter()
@@ -107,6 +110,28 @@ class CategoryList(ttk.Frame):
             return
         self.new.grid(row=1, column=0, sticky="ew", pady=(self.theme.px(6), 0))
         self.new.start(self.events.next_colour([row.colour for row in self.rows]))
+
+    def find(self) -> None:
+        """The field to search by name, for lists that are long enough to have one."""
+        if self._search_box.winfo_ismapped():
+            self._search_box.field.focus_set()
+            self._search_box.field.select_range(0, "end")
+        else:
+            self.list.canvas.focus_set()
+
+    def _take_found(self) -> str:
+        """Enter in the search makes the first hit active."""
+        if self.list.rows:
+            found = self.list.rows[0].id
+            self._search.set("")
+            self.list.canvas.focus_set()
+            self.events.activate(found)
+        return "break"
+
+    def _leave_search(self) -> str:
+        self._search.set("")
+        self.list.canvas.focus_set()
+        return "break"
 
     def close_new(self) -> None:
         self.new.grid_remove()
@@ -124,93 +149,6 @@ class CategoryList(ttk.Frame):
         wanted = self._search.get().strip().lower()
         self.list.rows = [row for row in self.rows if wanted in row.name.lower()]
         self.list.set_count(len(self.list.rows))
-
-
-class NewCategory(ttk.Frame):
-    """Colour, name, "+"; Enter adds and stays open for the next, Esc closes."""
-
-    def __init__(
-        self,
-        parent: tk.Misc,
-        theme: Theme,
-        add: Callable[[str, str], object],
-        check: Callable[[str], str | None],
-        palette: Sequence[str] = SAFE_COLOURS,
-        closed: Callable[[], object] | None = None,
-    ) -> None:
-        super().__init__(parent, style=theme.style("", theme.surface_of(parent), "TFrame"))
-        self.theme, self._add, self._check, self._palette = theme, add, check, palette
-        self.colour = "#e69f00"
-        self.columnconfigure(1, weight=1)
-        side = theme.px(24)
-        self.swatch = theme.canvas(self, width=side, height=side, cursor="hand2", takefocus=True)
-        self.swatch.grid(row=0, column=0, padx=(0, theme.px(8)))
-        self._square = self.swatch.create_rectangle(1, 1, side - 2, side - 2, width=2)
-        for sequence in ("<ButtonRelease-1>", "<Return>"):
-            self.swatch.bind(sequence, lambda _event: self._pick())
-        self.name = tk.StringVar(self)
-        self.field = entry(self, theme, self.name)
-        self.field.grid(row=0, column=1, sticky="ew")
-        self._hint = tk.Label(self, text="Category name", borderwidth=0, font=fonts.BODY, cursor="xterm")
-        self._hint._tb_no_autostyle = True  # type: ignore[attr-defined]
-        self._hint.bind("<ButtonPress-1>", lambda _event: self.field.focus_set())
-        theme.follow(self._hint, lambda: self._hint.configure(background=theme.colour("input"), foreground=theme.colour("faint")))
-        self.button = button(self, theme, "", self.accept, kind="Primary", icon="plus-lg", tip="Add this category (Enter)")
-        self.button.grid(row=0, column=2, padx=(theme.px(8), 0))
-        self.problem = label(self, theme, "", "Danger", wrap_px=230)
-        for sequence in ("<Return>", "<KP_Enter>"):
-            self.field.bind(sequence, self._enter)
-        self._closed = closed
-        if self._closed is not None:
-            self.field.bind("<Escape>", self._escape)
-        self.name.trace_add("write", lambda *_: self._typed())
-        self._typed()
-
-    def start(self, colour: str) -> None:
-        self.set_colour(colour)
-        self.name.set("")
-        self.field.focus_set()
-
-    def set_colour(self, colour: str) -> None:
-        self.colour = colour
-        self.swatch.itemconfigure(self._square, fill=colour, outline=self.theme.colour("border_strong"))
-
-    def accept(self) -> None:
-        name = " ".join(self.name.get().split(" ")).strip()
-        problem = self._check(name)
-        if problem:
-            self._complain(problem)
-            return
-        self._complain("")
-        self._add(name, self.colour)
-
-    def _typed(self) -> None:
-        self._complain("")
-        if self.name.get():
-            self._hint.place_forget()
-        else:
-            self._hint.place(in_=self.field, x=self.theme.px(12), rely=0.5, anchor="w")
-
-    def _complain(self, text: str) -> None:
-        self.problem.configure(text=text)
-        if text:
-            self.problem.grid(row=1, column=0, columnspan=3, sticky="w", pady=(self.theme.px(4), 0))
-        else:
-            self.problem.grid_remove()
-
-    def _enter(self, _event: tk.Event[tk.Misc]) -> str:
-        """Never the default button of a dialog around it."""
-        self.accept()
-        return "break"
-
-    def _escape(self, _event: tk.Event[tk.Misc]) -> str:
-        if self._closed is not None:
-            self._closed()
-        return "break"
-
-    def _pick(self) -> None:
-        x, y = self.swatch.winfo_rootx(), self.swatch.winfo_rooty() + self.swatch.winfo_height() + 4
-        ColourPicker(self, self.theme, (x, y), self.colour, self.set_colour, self._palette)
 
 
 class _Rows(RowList):
@@ -247,8 +185,8 @@ class _Rows(RowList):
         )
         self.zone(index, "colour", left - 3, middle - side, left + side + 3, middle + side)
         right = width - px(14)
-        if row.digit:
-            self._chip(str(row.digit), right - px(9), middle, active)
+        if row.number:
+            self._chip(str(row.number), right - px(9), middle, active)
         right -= px(30)
         if hovered:
             self.zone_icon(index, "three-dots", "menu", right - px(6), middle, "text")
@@ -258,6 +196,9 @@ class _Rows(RowList):
                 index, "eye-slash" if row.hidden else "eye", "hide", right - px(6), middle, "text" if hovered else "muted"
             )
             right -= px(26)
+        if row.locked:
+            self.zone_icon(index, "lock-fill", "lock", right - px(6), middle, "text" if hovered else "muted")
+            right -= px(24)
         if not hovered:
             ink = "selected_text" if active else "muted"
             right -= self.words(right, middle, f"{row.boxes:,}", ink, fonts.SMALL, "e") + px(8)
@@ -270,9 +211,9 @@ class _Rows(RowList):
             self.canvas.create_line(px(6), y, width - px(6), y, fill=self.theme.colour("accent"), width=2)
 
     def _chip(self, text: str, x: float, y: float, active: bool) -> None:
-        half = self.theme.px(9)
+        half, wide = self.theme.px(9), self.theme.px(9 if len(text) == 1 else 11)
         ink = self.theme.colour("selected_text" if active else "muted")
-        self.canvas.create_rectangle(x - half, y - half, x + half, y + half, outline=ink)
+        self.canvas.create_rectangle(x - wide, y - half, x + wide, y + half, outline=ink)
         self.canvas.create_text(x, y, text=text, fill=ink, font=fonts.SMALL)
 
     def pressed(self, index: int, zone: str, event: tk.Event[tk.Misc]) -> None:
@@ -280,6 +221,8 @@ class _Rows(RowList):
         row = self.rows[index]
         if zone == "hide":
             self.owner.events.hide(row.id, not row.hidden)
+        elif zone == "lock":
+            self.owner.events.lock(row.id, not row.locked)
         elif zone == "menu":
             self.menu_wanted(index, event)
         elif zone == "colour":
@@ -303,6 +246,10 @@ class _Rows(RowList):
             command=lambda: self._pick_colour(row, x, y),
         )
         menu.add_command(label="Show boxes" if row.hidden else "Hide boxes", command=lambda: events.hide(row.id, not row.hidden))
+        menu.add_command(
+            label="Unlock boxes" if row.locked else "Lock boxes", command=lambda: events.lock(row.id, not row.locked)
+        )
+        menu.add_command(label="Show all its boxes…", command=lambda: events.show_all(row.id))
         menu.add_separator()
         menu.add_command(label="Move up", state="normal" if at else "disabled", command=lambda: self._move(row.id, at - 1))
         last = at == len(ids) - 1

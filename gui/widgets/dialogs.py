@@ -68,7 +68,7 @@ class Dialog:
         self, text: str, callback: Callable[[], object] | None = None, kind: str = "Secondary", default: bool = False
     ) -> ttk.Button:
         """The first one added stands on the right. Closes the dialog, then calls back."""
-        made = button(self.buttons, self.theme, text, lambda: self._answer(callback), kind=kind)
+        made = button(self.buttons, self.theme, text, lambda: self.answer(callback), kind=kind)
         made.pack(side="right", padx=(self.theme.px(8), 0))
         if default:
             self._default = made
@@ -96,9 +96,10 @@ class Dialog:
             (self._focus_before or self._top).focus_set()
 
     def cancel(self) -> None:
-        self._answer(self.on_cancel)
+        self.answer(self.on_cancel)
 
-    def _answer(self, callback: Callable[[], object] | None) -> None:
+    def answer(self, callback: Callable[[], object] | None) -> None:
+        """Closes the dialog, then calls back."""
         if self.open:
             self.close()
             if callback is not None:
@@ -251,8 +252,11 @@ class ProgressDialog:
         self._dialog.close()
 
 
-def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dialog:
-    """The sheet of keys, made from the commands that can be reached now."""
+def show_keys(
+    parent: tk.Misc, theme: Theme, commands: Iterable[Command], change: Callable[[], object], reason: str | None = None
+) -> Dialog:
+    """The sheet of keys, made from the commands that can be reached now. change opens the choice of other keys, unless reason
+    says why it can't."""
     groups: dict[str, list[Command]] = {}
     for command in commands:
         if command.keys_shown:
@@ -263,7 +267,7 @@ def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dia
     for column in columns:
         column.pack(side="left", fill="both", expand=True, anchor="n", padx=(0, theme.px(16)))
     heights = [0] * len(columns)
-    for name, members in groups.items():
+    for name, members in sorted(groups.items(), key=lambda group: -len(group[1])):  # the longest first: columns of like height
         side = heights.index(min(heights))
         heights[side] += len(members) + 2
         label(columns[side], theme, name.upper(), "Tiny").pack(anchor="w", pady=(theme.px(10), theme.px(4)))
@@ -274,6 +278,9 @@ def show_keys(parent: tk.Misc, theme: Theme, commands: Iterable[Command]) -> Dia
             for key in reversed(command.keys_shown):
                 label(row, theme, key, "Badge").pack(side="right", padx=(theme.px(4), 0))
     dialog.add_button("Close", None, "Primary", default=True)
+    other = button(dialog.buttons, theme, "Change keys…", lambda: dialog.answer(change), icon="keyboard")
+    other.pack(side="left")
+    set_enabled(other, theme, reason)
     dialog.show()
     return dialog
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..tk import fonts
 from ..tk.theme import Theme
+from .tooltip import explain
 from .virtual import VirtualCanvas, on_click
 
 _ROW_PX, _HEAD_PX, _GAP_PX, _SIDE_PX = 66, 34, 4, 10
@@ -61,6 +62,7 @@ class GroupedList(VirtualCanvas):
         self._lines: list[_Line] = []
         self._hover: int | None = None
         self.selected: int | None = None
+        self._tip = explain(self.canvas, theme, "")
         on_click(self.canvas, self._clicked)
         self.canvas.bind("<Motion>", lambda event: self._hovered(self.row_at(event.y)))
         self.canvas.bind("<Leave>", lambda _event: self._hovered(None))
@@ -144,7 +146,7 @@ class GroupedList(VirtualCanvas):
         if chosen or hover:
             edge = "focus" if chosen and self.has_focus else "selected" if chosen else "hover"
             self.box(left, y, width, line.height, "selected" if chosen else "hover", edge, line=2 if edge == "focus" else 1)
-        room = width - px(24) - (px(_MENU_PX) if chosen or hover else 0)
+        room = self._room(chosen or hover)
         x, ink = left + px(12), "selected_text" if chosen else "text"
         self.text(x, y + px(8), row.kicker, fonts.TINY, "muted" if chosen else "faint")
         self.text(x, y + px(24), fonts.shorten(self, fonts.STRONG, row.title, room), fonts.STRONG, ink)
@@ -168,7 +170,28 @@ class GroupedList(VirtualCanvas):
         if row_id != self._hover:
             self._hover = row_id
             self.canvas.configure(cursor="hand2" if row_id is not None else "")
+            self._tell_all_of(row_id)
             self.redraw()
+
+    def _tell_all_of(self, row_id: int | None) -> None:
+        """What the card has no room for."""
+        place = None if row_id is None else self.place_of(row_id)
+        row = next((line.row for line in self._lines if line.row is not None and line.row.id == row_id), None)
+        if row is None or place is None:
+            self._tip.offer("", 0, 0)
+            return
+        room = self._room(marked=True)
+        cut = [
+            text
+            for text, font in ((row.title, fonts.STRONG), (row.status, fonts.SMALL))
+            if fonts.measure(self, font, text) > room
+        ]
+        x = self.canvas.winfo_rootx() + place[0] + self.theme.px(_SIDE_PX)
+        self._tip.offer("\n".join(cut), x, self.canvas.winfo_rooty() + place[3] + self.theme.px(2))
+
+    def _room(self, marked: bool) -> int:
+        """For the words of a card; the menu takes some when the card is chosen or under the pointer."""
+        return self.width - 2 * self.theme.px(_SIDE_PX) - self.theme.px(24) - (self.theme.px(_MENU_PX) if marked else 0)
 
     def _clicked(self, event: tk.Event[tk.Misc]) -> None:
         line = self._line_at(event.y)

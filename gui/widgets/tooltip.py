@@ -21,6 +21,7 @@ class Tooltip:
         self.text = text
         self._timer: str | None = None
         self._window: tk.Toplevel | None = None
+        self._at: tuple[int, int] | None = None
         widget.bind("<Enter>", lambda _event: self._soon(), add="+")
         for sequence in ("<Leave>", "<ButtonPress>", "<KeyPress>", "<FocusOut>", "<Destroy>"):
             widget.bind(sequence, lambda _event: self.hide(), add="+")
@@ -29,6 +30,11 @@ class Tooltip:
     @property
     def visible(self) -> bool:
         return self._window is not None
+
+    def offer(self, text: str, x: int, y: int) -> None:
+        """For a part of the widget that the pointer came to: at this point of the screen. "" is none."""
+        self.text, self._at = text, (x, y)
+        self._soon()
 
     def _soon(self) -> None:
         self.hide()
@@ -44,10 +50,11 @@ class Tooltip:
         text = ttk.Label(window, text=self.text, style="Tooltip.TLabel", wraplength=self.theme.px(320))
         text.configure(padding=(self.theme.px(10), self.theme.px(6)))
         text.pack()
-        x = min(self.widget.winfo_rootx(), self.widget.winfo_screenwidth() - text.winfo_reqwidth() - 4)
-        below = self.widget.winfo_rooty() + self.widget.winfo_height() + self.theme.px(4)
+        left, top, gap = self.widget.winfo_rootx(), self.widget.winfo_rooty(), self.theme.px(4)
+        left, top, below = (left, top, top + self.widget.winfo_height() + gap) if self._at is None else (*self._at, self._at[1])
+        x = min(left, self.widget.winfo_screenwidth() - text.winfo_reqwidth() - 4)
         if below + text.winfo_reqheight() > self.widget.winfo_screenheight():
-            below = self.widget.winfo_rooty() - text.winfo_reqheight() - self.theme.px(4)
+            below = top - text.winfo_reqheight() - gap
         window.wm_geometry(f"+{max(0, x)}+{below}")
         self._window = window
 

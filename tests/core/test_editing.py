@@ -349,3 +349,15 @@ def test_a_draft_over_a_submission_is_a_change() -> None:
 def test_images_without_size_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         EditSession(0, 10)
+
+
+def test_boxes_of_a_locked_class_are_passed_through() -> None:
+    made = session()
+    first = made.draw(10, 10, 50, 50, CROW)
+    second = made.draw(60, 60, 90, 90, GULL)
+    assert first is not None and second is not None
+    made.locked_categories = frozenset({CROW})
+    made.select_all()
+    assert made.selection == {second.key}
+    made.select_within(Rect(0, 0, 100, 100))
+    assert made.selection == {second.key} and made.is_locked(first) and not made.is_locked(second)

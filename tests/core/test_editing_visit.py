@@ -84,6 +84,16 @@ def test_hidden_classes_stay_hidden_on_the_next_image() -> None:
     assert image.is_visible(image.boxes[0])
 
 
+def test_locked_classes_stay_locked_on_the_next_image() -> None:
+    made = visit()
+    first = made.open(annotations(1, Box(GULL.id, NormBox(0.5, 0.5, 0.2, 0.2))), 100, 100)
+    made.lock_category(GULL.id, True)
+    second = made.open(annotations(2, Box(GULL.id, NormBox(0.5, 0.5, 0.2, 0.2))), 100, 100)
+    assert first.is_locked(first.boxes[0]) and second.is_locked(second.boxes[0])
+    made.lock_category(GULL.id, False)
+    assert not first.is_locked(first.boxes[0])
+
+
 def test_saved_is_said_only_after_the_commit() -> None:
     made = visit()
     image, state = made.open(annotations(1), 100, 100), made.state(1)

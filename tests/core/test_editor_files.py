@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gui.core.editor_files import FileBook
+from gui.core.editor_files import SIZES, FileBook, kinds_of
 from gui.core.records import ImageEntry, ImageState
 
 NEW, DRAFT, SUBMITTED, NEGATIVE = ImageState.NEW, ImageState.DRAFT, ImageState.SUBMITTED, ImageState.NEGATIVE
@@ -38,10 +38,23 @@ def test_filters_by_state_text_and_class() -> None:
     assert ids(made) == [12]
     made.text_filter, made.category_filter = "", 7
     assert len(ids(made)) == 4
-    made.categories_of = {11: frozenset({7, 8}), 12: frozenset({8})}
+    made.kinds_of = {11: kinds_of([(7, 31.0 * 33.0), (8, 96.0 * 96.0)]), 12: kinds_of([(8, 100.0)])}
     assert ids(made) == [11]
-    made.update(12, SUBMITTED, 1, {7})
+    made.update(12, SUBMITTED, 1, kinds_of([(7, 1024.0)]))
     assert ids(made) == [11, 12]
+
+
+def test_filters_by_the_size_of_a_box_and_of_its_class() -> None:
+    """Small is below 32 x 32 px, large from 96 x 96 px on."""
+    made = book(NEW, DRAFT, SUBMITTED, NEGATIVE)
+    made.kinds_of = {11: kinds_of([(7, 31.0 * 33.0), (8, 96.0 * 96.0)]), 12: kinds_of([(8, 32.0 * 32.0)])}
+    found = {}
+    for size in SIZES:
+        made.size_filter = size
+        found[size.split(",")[0]] = ids(made)
+    assert found == {"Any box size": [10, 11, 12, 13], "Small": [11], "Medium": [12], "Large": [11]}
+    made.size_filter, made.category_filter = "Small, under 32 x 32 px", 8
+    assert ids(made) == []
 
 
 def test_orders() -> None:
@@ -52,6 +65,8 @@ def test_orders() -> None:
     assert ids(made) == [10, 13, 11, 12]
     made.order = "State"
     assert ids(made) == [10, 13, 11, 12]
+    made.order = "Added last"
+    assert ids(made) == [13, 12, 11, 10]
 
 
 def test_neighbours_are_those_that_are_shown() -> None:

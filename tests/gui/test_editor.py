@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from darknet_bridge import NormBox
+from gui.core import annotate
 from gui.core.records import Box, ImageState
 
 from .drive import button, texts
@@ -472,4 +473,50 @@ def test_sorting_recolouring_and_counts(bench: EditorBench) -> None:
     bench.turn(lambda: screen.visit.categories[0].name == "Owl")
     screen.left.categories.events.recolour(categories(bench)["Owl"], "#123456")
     bench.turn(lambda: screen.visit.categories[0].colour == "#123456")
-    assert screen.left.categories.rows[0].digit == 1
+    assert screen.left.categories.rows[0].number == 1
+
+
+def test_ctrl_and_a_digit_reach_the_categories_after_the_ninth(bench: EditorBench) -> None:
+    names = [f"Class {number}" for number in range(4, 13)]
+    bench.app.tasks.run_store(lambda: [annotate.add_category(bench.app.workspace, bench.group_id, name) for name in names])
+    screen = bench.open()
+    bench.key("Control-Key-2")
+    assert screen.visit.active_category == categories(bench)["Class 12"]
+    bench.key("Control-Key-0")
+    assert screen.visit.active_category == categories(bench)["Class 10"]
+    bench.key("slash")
+    field = bench.app.root.focus_get()
+    field.insert(0, "gul")
+    bench.turn()
+    assert [row.name for row in screen.left.categories.list.rows] == ["Gull"]
+    bench.key("Return")
+    assert screen.visit.active_category == categories(bench)["Gull"] and len(screen.left.categories.list.rows) == 12
+
+
+def test_files_are_filtered_by_the_size_of_their_boxes(bench: EditorBench) -> None:
+    names = {each.name: each.id for each in bench.app.tasks.run_store(lambda: bench.store.categories.list(bench.group_id))}
+    bench.put(bench.ids[2], box(names["Crow"], 10, 10, 30, 30))
+    bench.put(bench.ids[4], box(names["Crow"], 10, 10, 300, 200))
+    screen = bench.open()
+    screen.left.size_choice.set("Small, under 32 x 32 px")
+    screen.left._chosen()
+    bench.settle()
+    assert [entry.image_id for entry in screen.display.files] == [bench.ids[2]]
+    screen.left.size_choice.set("Large, over 96 x 96 px")
+    screen.left._chosen()
+    assert [entry.image_id for entry in screen.display.files] == [bench.ids[4]]
+    bench.drag(50, 50, 200, 200)
+    screen.left._chosen()
+    assert [entry.image_id for entry in screen.display.files] == [bench.ids[0], bench.ids[4]]
+
+
+def test_a_locked_category_is_passed_through(bench: EditorBench) -> None:
+    screen = bench.open()
+    bench.drag(50, 60, 150, 160)
+    screen.left.categories.events.lock(categories(bench)["Crow"], True)
+    bench.key("v", "Escape")
+    bench.click(100, 100)
+    assert screen.session.selection == frozenset()
+    screen.left.categories.events.lock(categories(bench)["Crow"], False)
+    bench.click(100, 100)
+    assert len(screen.session.selection) == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gui.core import experiments
+from gui.core.records import NewRun, RunState
 from gui.core.workspace import Workspace
 
 from . import drive
@@ -143,7 +144,7 @@ def test_the_keys_are_listed_and_the_dialog_keeps_the_keyboard(open_app: Any, tu
     assert {"Ctrl+N", "F1", "New experiment"} <= set(drive.texts(root))
     for _ in range(4):
         drive.key(root, "<Tab>")
-        assert "Close" in str(root.focus_get().cget("text"))
+        assert str(root.focus_get().cget("text")).strip() in ("Close", "Change keys…")
     drive.key(root, "<Control-n>")
     turn()
     assert app.router.params == {}
@@ -183,6 +184,27 @@ def test_backup_and_restore_in_the_settings(open_app: Any, turn: Turn, root: Any
     dialog = next(each for each in root.winfo_children() if str(each.cget("style")) == "Dialog.TFrame")
     drive.button(dialog, "Restore").invoke()
     turn(lambda: names(app) == ["Kept"])
+
+
+def test_what_a_card_has_no_room_for_is_in_its_tooltip(open_app: Any, turn: Turn, root: Any) -> None:
+    app = open_app()
+    reason = "The disk of the library is full: 12 MB are free, a checkpoint needs 250 MB. Delete something, then press Resume."
+
+    def work() -> tuple[int, int]:
+        long, short = (experiments.create(app.workspace, name) for name in ("Long story", "Short"))
+        run = app.workspace.store.runs.add(NewRun(long.id, "yolov4", 5000), app.workspace.run_folder)
+        app.workspace.store.runs.set_state(run.id, RunState.FAILED, reason)
+        app.workspace.changes.publish("experiments")
+        return long.id, short.id
+
+    long, short = app.tasks.run_store(work)
+    cards = app.column.list
+    turn(lambda: cards.place_of(short) is not None and cards.place_of(long) is not None)
+    cards._hovered(long)
+    turn(lambda: cards._tip.visible)
+    assert cards._tip.text.endswith(reason) and cards._tip.text.startswith("Failed")
+    cards._hovered(short)
+    assert not cards._tip.visible and cards._tip.text == ""
 
 
 def test_a_second_window_only_looks_and_says_so(open_app: Any, turn: Turn, tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def test_the_images_that_show_a_category(library: Library) -> None:
     library.submit(second, library.box())
     library.store.annotations.save_draft(library.group, second, [library.box(library.gull)])
     library.store.annotations.save_draft(library.group, third, [library.box()])
-    assert library.store.annotations.images_with(library.group, library.crow) == {first, third}
-    assert library.store.annotations.images_with(library.group, library.gull) == {second}
+    kinds = library.store.annotations.kinds(library.group, (1.0, 1e9))
+    assert kinds == {first: {(library.crow, 1)}, second: {(library.gull, 1)}, third: {(library.crow, 1)}}
     assert [each.id for each in library.store.datasets.first_images(library.dataset, 2)] == [first, second]
 
 

@@ -9,9 +9,9 @@ from tkinter import ttk
 from ...core import annotate, names
 from ...core.errors import UserError
 from ...tk.theme import Theme
-from ...widgets.category_list import NewCategory
 from ...widgets.controls import button, entry, label, set_enabled
 from ...widgets.dialogs import Dialog
+from ...widgets.new_category import NewCategory
 from ...widgets.scrolled import ScrolledFrame
 
 WIDTH_PX = 480

@@ -194,6 +194,9 @@ class AnnotationScreen(StepScreen):
         few = 0
         if loaded.categories:
             label(place, theme, f"CATEGORIES ({len(loaded.categories)})", "Tiny").pack(anchor="w", pady=(px(18), px(6)))
+        if loaded.summary is not None and loaded.summary.boxes:
+            look = button(place, theme, "Look at all boxes", self.show_all_boxes, kind="Secondary", icon="grid-3x3-gap")
+            look.pack(side="bottom", fill="x", pady=(px(12), 0))
         for category in loaded.categories:
             boxes, images = counts.get(category.id, (0, 0))
             row = ttk.Frame(place, style="Chrome.TFrame")
@@ -263,6 +266,13 @@ class AnnotationScreen(StepScreen):
         chosen = group_id if group_id is not None else self.loaded.experiment.group_id if self.loaded is not None else None
         if chosen is not None:
             self.router.show("editor", group_id=chosen, experiment_id=self.experiment_id)
+
+    def show_all_boxes(self, category_id: int | None = None) -> None:
+        """As pictures, category by category: what is wrong among them is seen at a glance."""
+        if self.loaded is not None and self.loaded.experiment.group_id is not None:
+            group_id = self.loaded.experiment.group_id
+            where = {"experiment_id": self.experiment_id, "category_id": category_id, "back": "annotation"}
+            self.router.show("crops", group_id=group_id, **where)
 
     def ask_import(self) -> None:
         self.imports.choose()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...core.records import Box
-from ...tk.commands import Command
+from ...tk.commands import NUMBER_KEYS, NUMBER_SHEET, Command
 from . import dialogs
 
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ class Actions:
         self.session.locked = self.session.locked | {key} if locked else self.session.locked - {key}
         self.screen.display.boxes()
 
+    def show_all(self) -> None:
+        self.screen.show_all_boxes(None)
+
     def rename_active(self) -> None:
         self.screen.left.categories.rename(self.screen.visit.active_category)
 
@@ -199,6 +202,8 @@ class Actions:
                 screen.read_only_reason,
                 "Categories",
             ),
+            Command("editor.find_category", "Find a category", screen.left.categories.find, ("/",), group="Categories"),
+            Command("editor.crops", "All boxes of the active category", self.show_all, ("Shift+A",), group="Categories"),
             Command(
                 "editor.rename", "Rename the active category", self.rename_active, ("F2",), screen.read_only_reason, "Categories"
             ),
@@ -226,11 +231,11 @@ class Actions:
         group = "Categories"
         return [
             Command(
-                *(f"editor.digit{number}", "Category for new and selected boxes", self._digit(number), (str(number),)),
+                *(f"editor.digit{number}", "Category for new and selected boxes", self._digit(number), (key,)),
                 group=group,
-                sheet=() if number > 1 else ("1 – 9",),
+                sheet=() if number > 1 else NUMBER_SHEET,
             )
-            for number in range(1, 10)
+            for number, key in NUMBER_KEYS.items()
         ]
 
     def _digit(self, number: int) -> Callable[[], object]:

@@ -10,6 +10,7 @@ from ...core import annotate, names
 from ...core.editing import EditBox
 from ...core.errors import UserError
 from ...core.records import Box, Category, GroupSummary
+from ...tk.commands import NUMBER_KEYS
 from ...widgets.category_list import CategoryEvents, CategoryRow
 from ...widgets.dialogs import confirm
 from .delete_category import DeleteCategory
@@ -37,6 +38,8 @@ class Categories:
             delete=self.ask_delete,
             reorder=lambda ids: self._do(lambda: annotate.reorder_categories(self.screen.workspace, self.screen.group_id, ids)),
             hide=self.hide,
+            lock=self.lock,
+            show_all=self.screen.show_all_boxes,
             check=self.check,
             next_colour=annotate.next_colour,
             palette=annotate.COLOURS,
@@ -54,8 +57,9 @@ class Categories:
         rows = [
             CategoryRow(
                 *(category.id, category.name, category.colour, self.counts[category.id]),
-                digit=place if place <= 9 else 0,
+                number=place if place in NUMBER_KEYS else 0,
                 hidden=category.id in visit.hidden_categories,
+                locked=category.id in visit.locked_categories,
             )
             for place, category in enumerate(visit.categories, 1)
         ]
@@ -115,6 +119,11 @@ class Categories:
 
     def hide(self, category_id: int, hidden: bool) -> None:
         self.screen.visit.hide_category(category_id, hidden)
+        self.show()
+        self.screen.display.boxes()
+
+    def lock(self, category_id: int, locked: bool) -> None:
+        self.screen.visit.lock_category(category_id, locked)
         self.show()
         self.screen.display.boxes()
 

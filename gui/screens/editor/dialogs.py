@@ -42,7 +42,7 @@ def box_menu(screen: EditorScreen, x: int, y: int, key: int | None) -> tk.Menu |
     def add(label: str, command_id: str) -> None:
         command = commands.find(command_id)
         enabled = command is not None and command.enabled() is None
-        shown = f"{label}   {command.keys[0]}" if command is not None and command.keys else label
+        shown = f"{label}   {commands.key_of(command_id)}".rstrip()
         menu.add_command(label=shown, state="normal" if enabled else "disabled", command=lambda: commands.run(command_id))
 
     if session.selection:
@@ -72,12 +72,14 @@ def more_menu(screen: EditorScreen, go_on: bool, set_go_on: Callable[[bool], obj
         menu.add_radiobutton(label=label, variable=choice, value=value, command=lambda: set_go_on(choice.get()))
     menu.add_separator()
     for label, command_id in (
-        ("Go to image number…   Ctrl+G", "editor.jump"),
-        ("Select all boxes   Ctrl+A", "editor.all"),
-        ("Tips for drawing   I", "editor.tips"),
-        ("All keys   F1", "keys"),
+        ("Go to image number…", "editor.jump"),
+        ("Select all boxes", "editor.all"),
+        ("All boxes of the active category", "editor.crops"),
+        ("Tips for drawing", "editor.tips"),
+        ("All keys", "keys"),
     ):
-        menu.add_command(label=label, command=lambda each=command_id: commands.run(each))  # type: ignore[misc]
+        shown = f"{label}   {commands.key_of(command_id)}".rstrip()
+        menu.add_command(label=shown, command=lambda each=command_id: commands.run(each))  # type: ignore[misc]
     below = screen.stage.more
     menu.tk_popup(below.winfo_rootx(), below.winfo_rooty() + below.winfo_height())
     return menu

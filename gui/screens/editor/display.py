@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...core.editing import EditBox, EditSession
 from ...core.editing_visit import SAVED, SAVING, UNSUBMITTED
-from ...core.records import Box, Category, ImageEntry, ImageState
+from ...core.editor_files import SIZE_AREAS, FileBook, Kinds, kinds_of
+from ...core.records import Category, ImageEntry, ImageState
 from ...widgets.box_list import BoxRow
 from ...widgets.canvas_boxes import CanvasBox
 from ...widgets.picture import Picture
@@ -57,6 +58,7 @@ class Display:
             screen.left.boxes.show(rows, session.selection, NEGATIVE_HINT)
             screen.stage.selection.configure(text=_size_of(session.selected))
         self.state()
+        screen.find_box()
 
     def canvas(self, session: EditSession) -> None:
         """Only the canvas: while something is dragged."""
@@ -66,7 +68,7 @@ class Display:
             if session.is_visible(box):
                 category, rect = categories[box.category_id], box.rect
                 edges = (rect.left, rect.top, rect.right, rect.bottom)
-                shown.append(CanvasBox(box.key, *edges, category.colour, category.name, box.key in session.locked))
+                shown.append(CanvasBox(box.key, *edges, category.colour, category.name, session.is_locked(box)))
         self.screen.stage.canvas.show_boxes(shown, session.selection)
 
     def state(self) -> None:
@@ -102,26 +104,28 @@ class Display:
         else:
             state = ImageState.SUBMITTED if session.boxes else ImageState.NEGATIVE
         before = screen.book.entry(image_id)
-        categories = {box.category_id for box in session.boxes}
-        entry = screen.book.update(image_id, state, len(session.boxes), categories)
+        entry = screen.book.update(image_id, state, len(session.boxes), _kinds(session))
         if entry is not None and entry != before:
             screen.left.show_file(entry)
             self.progress()
 
-    def filtered(self, state: str, text: str, category_id: int | None, order: str) -> None:
+    def filtered(self, state: str, text: str, category_id: int | None, size: str, order: str) -> None:
         book, screen = self.screen.book, self.screen
         book.state_filter, book.text_filter, book.category_filter, book.order = state, text, category_id, order
-        if category_id is not None and book.categories_of is None:
-            screen.store(lambda: screen.workspace.store.annotations.submitted(screen.group_id), self._have_categories)
+        book.size_filter = size
+        if book.asks_for_boxes and book.kinds_of is None:
+            group_id = screen.group_id
+            screen.store(
+                lambda: screen.workspace.store.annotations.kinds(group_id, SIZE_AREAS),
+                lambda found: self._have_kinds(book, found),
+            )
         else:
             self.all_files()
 
-    def _have_categories(self, submitted: dict[int, tuple[Box, ...]]) -> None:
-        found = {image_id: frozenset(box.category_id for box in boxes) for image_id, boxes in submitted.items()}
-        for image_id, session in self.screen.visit.sessions.items():
-            found[image_id] = frozenset(box.category_id for box in session.boxes)
-        self.screen.book.categories_of = found
-        self.all_files()
+    def _have_kinds(self, book: FileBook, found: dict[int, Kinds]) -> None:
+        book.kinds_of = found | {image_id: _kinds(session) for image_id, session in self.screen.visit.sessions.items()}
+        if book is self.screen.book:
+            self.all_files()
 
     # --- the view
 
@@ -158,6 +162,10 @@ class Display:
 def _row(box: EditBox, category: Category, session: EditSession) -> BoxRow:
     note = f"{box.rect.width:.0f} x {box.rect.height:.0f}"
     return BoxRow(box.key, category.name, category.colour, note, box.key in session.hidden, box.key in session.locked)
+
+
+def _kinds(session: EditSession) -> Kinds:
+    return kinds_of((box.category_id, box.rect.width * box.rect.height) for box in session.boxes)
 
 
 def _size_of(chosen: Sequence[EditBox]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
-from ...core.editor_files import ORDERS, STATE_FILTERS, FileBook
+from ...core.editor_files import ORDERS, SIZES, STATE_FILTERS, FileBook
 from ...core.records import ImageEntry, ImageState
 from ...core.wording import counted
 from ...tk.commands import Commands
@@ -16,8 +16,10 @@ from ...widgets.box_list import BoxEvents, BoxList
 from ...widgets.category_list import CategoryEvents, CategoryList
 from ...widgets.controls import SearchField, button, combo, icon_label, label, set_enabled
 from ...widgets.file_list import FileEntry, FileList, Mark
+from ...widgets.tooltip import explain
 
 WIDTH_PX = 316
+_FILES_PX, _BOXES_PX = 170, 84
 MARKS: Mapping[str, Mark] = {
     ImageState.NEW.value: Mark("circle", "faint"),
     ImageState.DRAFT.value: Mark("pencil-fill", "warning"),
@@ -25,12 +27,13 @@ MARKS: Mapping[str, Mark] = {
     ImageState.NEGATIVE.value: Mark("slash-circle", "accent"),
 }
 ANY_CLASS = "Any category"
+ANY_SIZE = next(iter(SIZES))
 
 
 @dataclass
 class LeftEvents:
     open: Callable[[int], object]
-    filtered: Callable[[str, str, int | None, str], object]  # (state, text, category, order)
+    filtered: Callable[[str, str, int | None, str, str], object]  # (state, text, category, size, order)
     back_to_canvas: Callable[[], object]
 
 
@@ -48,8 +51,10 @@ class LeftColumn(ttk.Frame):
         self.theme, self.events = theme, events
         self.grid_propagate(False)
         self.columnconfigure(0, weight=1)
-        self.rowconfigure(1, weight=6)
-        self.rowconfigure(5, weight=4)
+        # In a low window the categories scroll before the files or the boxes vanish.
+        self.rowconfigure(1, weight=6, minsize=theme.px(_FILES_PX))
+        self.rowconfigure(3, weight=1)
+        self.rowconfigure(5, weight=4, minsize=theme.px(_BOXES_PX))
         self._category_ids: dict[str, int] = {}
         self._quiet = False
         pad = theme.px(14)
@@ -89,17 +94,19 @@ class LeftColumn(ttk.Frame):
         self.progress = ttk.Progressbar(frame, style="Chrome.Horizontal.TProgressbar", maximum=1000)
         self.progress.grid(row=1, column=0, columnspan=2, sticky="ew", pady=theme.px(6))
         self.search = tk.StringVar(self)
-        search = SearchField(frame, theme, self.search, "Filter by name (Ctrl+F)")
+        search = SearchField(frame, theme, self.search, "Filter by name")
         search.grid(row=2, column=0, columnspan=2, sticky="ew")
         self.search_field = search.field
         self.state_choice = tk.StringVar(self, "All files")
         self.category_choice = tk.StringVar(self, ANY_CLASS)
+        self.size_choice = tk.StringVar(self, ANY_SIZE)
         self.order_choice = tk.StringVar(self, ORDERS[0])
         self._filters = ttk.Frame(frame, style="Chrome.TFrame")
         self._filters.columnconfigure(1, weight=1)
         rows = (
             ("Show", self.state_choice, list(STATE_FILTERS)),
             ("With", self.category_choice, [ANY_CLASS]),
+            ("Boxes", self.size_choice, list(SIZES)),
             ("Sort by", self.order_choice, list(ORDERS)),
         )
         for row, (name, variable, values) in enumerate(rows):
@@ -119,19 +126,27 @@ class LeftColumn(ttk.Frame):
     def _make_foot(self, commands: Commands) -> ttk.Frame:
         foot = ttk.Frame(self, style="Chrome.TFrame")
         foot.columnconfigure((0, 1), weight=1, uniform="foot")
-        self.reset = button(foot, self.theme, "Reset (Q)", lambda: commands.run("editor.reset"))
+        self.reset = button(foot, self.theme, "Reset", lambda: commands.run("editor.reset"))
         self.reset.grid(row=0, column=0, sticky="ew", padx=(0, self.theme.px(8)))
-        self.submit = button(foot, self.theme, "Submit (Space)", lambda: commands.run("editor.submit"), kind="Submit")
+        self.submit = button(foot, self.theme, "Submit", lambda: commands.run("editor.submit"), kind="Submit")
         self.submit.grid(row=0, column=1, sticky="ew")
         return foot
 
     # --- what is shown
 
+    def show_keys(self, commands: Commands) -> None:
+        """The keys on the buttons."""
+        self.reset.configure(text=commands.with_key("Reset", "editor.reset"))
+        self.submit.configure(text=commands.with_key("Submit", "editor.submit"))
+        explain(self.search_field, self.theme, commands.with_key("Filter the files by name", "editor.find"))
+
     def toggle_filters(self) -> None:
         if self._filters.winfo_ismapped():
             self._filters.grid_remove()
+            self.rowconfigure(1, minsize=self.theme.px(_FILES_PX))
         else:
             self._filters.grid(row=3, column=0, columnspan=2, sticky="ew", pady=(self.theme.px(6), 0))
+            self.rowconfigure(1, minsize=self.theme.px(_FILES_PX) + self._filters.winfo_reqheight())
 
     def show_state(self, text: str, kind: str) -> None:
         """kind: saved, changed, saving, failed."""
@@ -174,6 +189,7 @@ class LeftColumn(ttk.Frame):
         self.search.set("")
         self.state_choice.set("All files")
         self.category_choice.set(ANY_CLASS)
+        self.size_choice.set(ANY_SIZE)
         self.order_choice.set(ORDERS[0])
         self._quiet = False
 
@@ -195,7 +211,8 @@ class LeftColumn(ttk.Frame):
         if self._quiet:
             return
         category = self._category_ids.get(self.category_choice.get())
-        self.events.filtered(self.state_choice.get(), self.search.get(), category, self.order_choice.get())
+        size, order = self.size_choice.get(), self.order_choice.get()
+        self.events.filtered(self.state_choice.get(), self.search.get(), category, size, order)
 
 
 def file_entry(each: ImageEntry) -> FileEntry:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from tkinter import ttk
 from typing import Any
 
+from darknet_bridge import NormBox
+
 from ...core import annotate
 from ...core.box_geometry import Rect
 from ...core.editing import EditBox, EditSession
@@ -35,7 +37,11 @@ NO_IMAGES = "This dataset has no images. Close the editor and add some in the st
 
 
 class EditorScreen(Screen):
-    """load(group_id, experiment_id, image_id=None). session: of the open image; None while one is being opened."""
+    """load(group_id, experiment_id, image_id=None, look_at=None, back="annotation"): look_at is a box (NormBox) of that image to
+    begin with; back is where Close leads, or "crops".
+
+    session: of the open image; None while one is being opened.
+    """
 
     id = "editor"
     title = "Annotation editor"
@@ -50,6 +56,9 @@ class EditorScreen(Screen):
         self.session: EditSession | None = None
         self.go_on = True
         self._may_leave = False
+        self._look_at: NormBox | None = None
+        self._back = "annotation"
+        self._leave_for: Callable[[], object] = self.close
         self.actions, self.browser = Actions(self), Browser(self)
         self.categories, self.display = Categories(self), Display(self)
         self.saver = self._new_saver()
@@ -74,6 +83,11 @@ class EditorScreen(Screen):
         self.stage = Stage(self, self.theme, commands, self._canvas_events())
         self.stage.grid(row=0, column=2, sticky="nsew")
         commands.register(self, self.actions.commands())
+        commands.follow(self, self._show_keys)
+
+    def _show_keys(self) -> None:
+        self.left.show_keys(self.context.commands)
+        self.stage.show_keys(self.context.commands)
 
     def _canvas_events(self) -> CanvasEvents:
         return CanvasEvents(
@@ -98,6 +112,7 @@ class EditorScreen(Screen):
         self.group_id, self.experiment_id = int(params["group_id"]), int(params.get("experiment_id", 0))
         self.visit, self.book, self.image_id, self.session = EditVisit(), FileBook(), None, None
         self._may_leave = self.categories.deed_is_last = False
+        self._look_at, self._back = params.get("look_at"), str(params.get("back", "annotation"))
         self.browser.start()
         self.saver = self._new_saver()
         self.display.no_picture("Opening…")
@@ -236,6 +251,23 @@ class EditorScreen(Screen):
     def _band(self, left: float, top: float, right: float, bottom: float, add: bool) -> None:
         self._with(lambda session: session.select_within(Rect(left, top, right, bottom), add))
 
+    def find_box(self) -> None:
+        """The one that the visit began with, once its image is shown."""
+        wanted, session = self._look_at, self.session
+        if wanted is None or session is None:
+            return
+        self._look_at = None
+        width, height = session.bounds.width, session.bounds.height
+        edges = [edge * side for edge, side in zip(wanted.corners, (width, height) * 2, strict=True)]
+
+        def distance(box: EditBox) -> float:
+            rect = (box.rect.left, box.rect.top, box.rect.right, box.rect.bottom)
+            return max(abs(a - b) for a, b in zip(rect, edges, strict=True))
+
+        nearest = min(session.boxes, key=distance, default=None)
+        if nearest is not None and distance(nearest) <= 2:
+            self.look_at(nearest.key)
+
     def look_at(self, key: int) -> None:
         """Selects a box and zooms to it."""
         self._select(key, False)
@@ -279,10 +311,19 @@ class EditorScreen(Screen):
     # --- closing
 
     def close(self) -> None:
-        if self.experiment_id:
+        self._leave_for = self.close
+        if self._back == "crops":
+            self.router.show("crops", group_id=self.group_id, experiment_id=self.experiment_id)
+        elif self.experiment_id:
             self.router.show("annotation", experiment_id=self.experiment_id)
         else:
             self.router.show("home")
+
+    def show_all_boxes(self, category_id: int | None) -> None:
+        """Of a category, as pictures; Close leads back here. None: of the active one."""
+        self._leave_for = lambda: self.show_all_boxes(category_id)
+        chosen = category_id if category_id is not None else self.visit.active_category
+        self.router.show("crops", group_id=self.group_id, experiment_id=self.experiment_id, category_id=chosen, back="editor")
 
     def leave(self) -> bool:
         """Asks when something was not submitted; Close is tried again after the answer."""
@@ -306,7 +347,7 @@ class EditorScreen(Screen):
 
     def _close_if_saved(self) -> None:
         if not self.visit.unsubmitted():
-            self.close()
+            self._leave_for()
 
     def _reset_and_close(self) -> None:
         for image_id in self.visit.unsubmitted():
@@ -314,7 +355,7 @@ class EditorScreen(Screen):
             session.reset()
             self.display.entry(image_id)
             self.saver.draft(image_id, session)
-        self.store(lambda: None, lambda _nothing: self.close())
+        self.store(lambda: None, lambda _nothing: self._leave_for())
 
     # --- small things
 

@@ -11,24 +11,25 @@ from ...tk.theme import Theme
 from ...widgets.box_canvas import BoxCanvas, CanvasEvents
 from ...widgets.controls import button, label
 from ...widgets.picture import Adjustment
+from ...widgets.tooltip import explain
 
-# id of the command, icon, what it does with its key; "" is a gap
+# id of the command, icon, what it does; "" is a gap
 TOOLS = (
-    ("editor.draw", "bounding-box-circles", "Draw boxes (B)"),
-    ("editor.select", "cursor", "Select, move and resize boxes (V)"),
+    ("editor.draw", "bounding-box-circles", "Draw boxes"),
+    ("editor.select", "cursor", "Select, move and resize boxes"),
     ("", "", ""),
-    ("editor.undo", "arrow-counterclockwise", "Undo (Ctrl+Z)"),
-    ("editor.redo", "arrow-clockwise", "Redo (Ctrl+Shift+Z)"),
-    ("editor.repeat", "repeat", "The boxes of the image before, here too (R)"),
+    ("editor.undo", "arrow-counterclockwise", "Undo"),
+    ("editor.redo", "arrow-clockwise", "Redo"),
+    ("editor.repeat", "repeat", "The boxes of the image before, here too"),
     ("", "", ""),
-    ("editor.zoom_out", "zoom-out", "Zoom out (-)"),
-    ("editor.zoom_in", "zoom-in", "Zoom in (+)"),
-    ("editor.fit", "arrows-fullscreen", "Fit the image (F)"),
-    ("editor.actual", "aspect-ratio", "100 % (A)"),
+    ("editor.zoom_out", "zoom-out", "Zoom out"),
+    ("editor.zoom_in", "zoom-in", "Zoom in"),
+    ("editor.fit", "arrows-fullscreen", "Fit the image"),
+    ("editor.actual", "aspect-ratio", "100 %"),
     ("", "", ""),
-    ("editor.hide", "eye", "Hide or show the boxes (M)"),
-    ("editor.cross", "plus-lg", "Cross-hair (C)"),
-    ("editor.light", "brightness-high", "Brightness and contrast of the view (Shift+B)"),
+    ("editor.hide", "eye", "Hide or show the boxes"),
+    ("editor.cross", "plus-lg", "Cross-hair"),
+    ("editor.light", "brightness-high", "Brightness and contrast of the view"),
 )
 PRESSED_BY_MODE = {"editor.draw": "draw", "editor.select": "select"}
 
@@ -48,8 +49,7 @@ class Stage(ttk.Frame):
         self.canvas.grid(row=2, column=0, sticky="nsew")
         bar = ttk.Frame(self, style="Chrome.TFrame")
         bar.grid(row=3, column=0, sticky="ew")
-        tip = "Tips for drawing boxes (I)"
-        self.tips = button(bar, theme, "", lambda: commands.run("editor.tips"), kind="Icon", icon="info-circle", tip=tip)
+        self.tips = button(bar, theme, "", lambda: commands.run("editor.tips"), kind="Icon", icon="info-circle")
         self.tips.configure(takefocus=False)
         self.tips.pack(side="left", padx=(theme.px(6), 0))
         self.file = label(bar, theme, "", "Small")
@@ -67,11 +67,11 @@ class Stage(ttk.Frame):
         bar.grid(row=0, column=0, sticky="ew")
         inner = ttk.Frame(bar, style="Chrome.TFrame")
         inner.pack(padx=theme.px(8), pady=theme.px(5))
-        for command_id, icon, tip in TOOLS:
+        for command_id, icon, _does in TOOLS:
             if not command_id:
                 ttk.Frame(inner, style="Line.TFrame", width=1, height=theme.px(20)).pack(side="left", padx=theme.px(8))
                 continue
-            made = button(inner, theme, "", lambda each=command_id: commands.run(each), kind="Icon", icon=icon, tip=tip)  # type: ignore[misc]
+            made = button(inner, theme, "", lambda each=command_id: commands.run(each), kind="Icon", icon=icon)  # type: ignore[misc]
             made.configure(takefocus=False)
             made.pack(side="left", padx=theme.px(1))
             self._tools[command_id] = made
@@ -82,6 +82,13 @@ class Stage(ttk.Frame):
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=0, column=0, sticky="sew")
 
     # --- what is shown
+
+    def show_keys(self, commands: Commands) -> None:
+        """The keys in the tooltips."""
+        for command_id, made in self._tools.items():
+            does = next(text for each, _icon, text in TOOLS if each == command_id)
+            explain(made, self.theme, commands.with_key(does, command_id))
+        explain(self.tips, self.theme, commands.with_key("Tips for drawing boxes", "editor.tips"))
 
     def show_mode(self, mode: str, hidden: bool, cross: bool, light: bool) -> None:
         """Marks the tools that are on: by a ground and a bar, not by colour alone."""
