@@ -208,6 +208,7 @@ def _register(
     workspace: Workspace, request: ImportRequest, images: list[NewImage], changed: dict[int, str], incoming: Path | None
 ) -> int:
     """On the store's thread. All rows or none; the copied files move to the dataset's folder under a name of their own."""
+    workspace.backups.make("before-import")
     datasets = workspace.store.datasets
     dataset_id = request.dataset_id
     if dataset_id is None:

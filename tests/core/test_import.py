@@ -119,6 +119,32 @@ def test_adding_to_a_dataset(workspace: Workspace, photos: Path, tmp_path: Path)
         import_pictures(workspace, more, survey([other]), quiet)
 
 
+def test_the_library_before_an_import_comes_back(workspace: Workspace, photos: Path) -> None:
+    first = import_pictures(workspace, ImportRequest("First"), survey([photos / "sub 0"]), quiet).dataset_id
+    import_pictures(workspace, ImportRequest("", dataset_id=first), survey([photos / "sub 1"]), quiet)
+    backup = workspace.backups.list()[0]
+    assert (backup.reason, backup.reason_text) == ("before-import", "before an import")
+    assert len(workspace.store.datasets.images(first)) == 12
+    workspace.restore(backup.path)
+    assert len(workspace.store.datasets.images(first)) == 6
+
+
+def test_the_library_before_labels_comes_back(workspace: Workspace, photos: Path, tmp_path: Path) -> None:
+    dataset = import_pictures(workspace, ImportRequest("First"), survey([photos]), quiet).dataset_id
+    group = workspace.store.groups.create(dataset, "Things").id
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "obj.names").write_text("crow\n")
+    (tmp_path / "labels" / "00 ü.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    plan = plan_labels(workspace, dataset, group, tmp_path / "labels")
+    before = len(workspace.backups.list())
+    apply_labels(workspace, group, plan, standard_mapping(plan), replace=False)
+    assert workspace.store.groups.summary(group).submitted == 1
+    backups = workspace.backups.list()
+    assert len(backups) == before + 1 and backups[0].reason == "before-import"
+    workspace.restore(backups[0].path)
+    assert workspace.store.groups.summary(group).submitted == 0
+
+
 def test_duplicates_share_a_key_for_ever(workspace: Workspace, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     for name, seed in (("a", 1), ("b", 2), ("c", 3)):

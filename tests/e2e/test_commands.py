@@ -55,6 +55,8 @@ def test_from_pictures_to_a_model_that_opencv_reads(tmp_path: Path, pictures: Pa
     assert imported["added"] == 24
     labelled = answer(library, "annotate", "forest", pictures, "--group", "Things")
     assert labelled["images"] == 24 and labelled["boxes"] > 24
+    backups = sorted(path.name for path in (library / "backups").glob("*-before-import.db"))
+    assert len(backups) == 2, "before the images, and before their labels"
     trained = answer(library, "train", "Forest", *STEPS, "--steps", "12", "--experiment", "First")
     assert (trained["state"], trained["step"]) == ("finished", 12)
     assert answer(library, "status")["runs"][0]["state"] == "finished"

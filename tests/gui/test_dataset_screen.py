@@ -174,6 +174,8 @@ def test_a_labelled_set(screen: Any, root: Any, turn: Turn, tmp_path: Path) -> N
     group = screen.app.tasks.run_store(lambda: store.groups.list(screen.selected))[0]
     summary = screen.app.tasks.run_store(lambda: store.groups.summary(group.id))
     assert (summary.submitted, summary.negatives, summary.boxes) == (2, 1, 2)
+    backups = screen.app.tasks.run_store(screen.workspace.backups.list)
+    assert [each.reason for each in backups] == ["before-import"] * 2, "before the images, and before their labels"
 
 
 def test_a_video(screen: Any, root: Any, turn: Turn, tmp_path: Path) -> None:
