@@ -1,48 +1,50 @@
-"""What a training will cost on this computer: some real steps of the training program, in a folder of their own, beforehand.
+"""What a training will cost on this computer: a short real one beforehand, in a folder of its own in the library.
 
-Measured at the network's own size with at most MEASURED_BATCH images a step, at low priority. From that: the time of all steps
-(many input sizes cost what their mean area costs), of the evaluations and the looks at samples, the planned memory, the disk.
-More steps scale at once; other choices are measured once each and remembered in the library.
+Measured at the network's own size with at most MEASURED_BATCH images a step (see probe). From that: the time of all steps (many
+input sizes cost what their mean area costs), of the evaluations, the looks at samples and the files that are written, the planned
+memory, the disk. More steps scale at once; other choices are measured once each and remembered in the library.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import statistics
 import tempfile
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from darknet_bridge.formats import layer_floats
-from darknet_bridge.training import Error, Hello, RunDir, RunImage, Step, TrainingProcess, TrainOptions, create_run
+from darknet_bridge.formats import layer_floats, write_image_list
+from darknet_bridge.training import Error, Hello, RunDir, RunImage, TrainingProcess, TrainOptions, create_run
 
 from .errors import UserError
 from .preflight import needed_bytes
-from .prepare_run import SAMPLE_COUNT, Progress, TrainingData, gather
+from .prepare_run import SAMPLE_COUNT, SAMPLES, Progress, TrainingData, gather
+from .probe import Figures, run_probe
 from .setup import CHECKPOINTS, Setup, build_cfg, for_measuring, sample_every, side_of
 from .workspace import Workspace
 
 STEPS = 14
 LONGEST_S = 60.0
 MEASURED_BATCH = 16
+_LONG_ENOUGH_S, _MOST_STEPS = 4.0, 400  # of steps that are quick there must be more, or chance decides
 _IMAGES = 48
-_KEY = "estimates"
+_HELD_OUT = 8
+_KEY = "estimates-2"
 _REMEMBERED = 40
-_FORWARD_SHARE = 0.4  # of a training step's time an image: looking without learning
 _MORE_SIZES = 1.4
 _HELLO_S = 15.0
-_QUIET = ("-samples", "0")
-# The programs end by themselves after STEPS: nothing is left at work when this one is killed meanwhile.
+_LAST_EVERY = _STATE_EVERY = 100  # steps between two such files
+_STATE_S = 60.0  # or so many seconds, for a state
+_LOOKS = ("-sample-list", SAMPLES, "-sample-every", str(STEPS // 2))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """seconds_per_step: of a step as it will be trained. image_seconds: to look at an image; look_seconds: to get the weights
-    ready for looking. memory_bytes: planned peak. weights_bytes: of one checkpoint. batch: images a step."""
+    ready for looking. memory_bytes: planned peak. weights_bytes: of one checkpoint. batch: images a step. evaluated_seconds: to
+    look at an image of an evaluation; weights_seconds, state_seconds: to write such a file; start_seconds: before the first step.
+    """
 
     seconds_per_step: float
     image_seconds: float
@@ -51,13 +53,23 @@ class Estimate:
     weights_bytes: int
     device: str
     batch: int
+    evaluated_seconds: float = 0.0
+    weights_seconds: float = 0.0
+    state_seconds: float = 0.0
+    start_seconds: float = 0.0
 
     def seconds(self, steps: int, images_train: int, images_valid: int) -> float:
-        """Of the whole training, evaluations included."""
+        """Of the whole training: steps, evaluations, looks at samples, files."""
         every = max(100, 4 * images_train // max(1, self.batch))
-        evaluations, looks = steps // every + 1, steps // sample_every(steps) + 1
-        images = evaluations * images_valid + looks * SAMPLE_COUNT
-        return steps * self.seconds_per_step + (evaluations + looks) * self.look_seconds + images * self.image_seconds
+        evaluations = -(-steps // every) if images_valid else 0
+        looks = steps // sample_every(steps) + 1 + evaluations
+        looking = looks * (self.look_seconds + SAMPLE_COUNT * self.image_seconds)
+        evaluating = evaluations * images_valid * self.evaluated_seconds
+        training = steps * self.seconds_per_step
+        # Early evaluations are nearly always the best so far, whose weights are kept.
+        weights = min(steps, CHECKPOINTS) + steps // _LAST_EVERY + evaluations + 1
+        states = max(steps / _STATE_EVERY, training / _STATE_S) + 1
+        return self.start_seconds + training + looking + evaluating + weights * self.weights_seconds + states * self.state_seconds
 
     @property
     def disk_bytes(self) -> int:
@@ -71,7 +83,7 @@ def estimate(workspace: Workspace, experiment_id: int, setup: Setup, progress: P
     known = workspace.run_store(lambda: remembered(workspace, setup, classes))
     if known is not None:
         return known
-    measured = measure(data, setup, progress)
+    measured = measure(data, setup, progress, None if workspace.read_only else workspace.folder)
     if not workspace.read_only:
         workspace.run_store(lambda: _remember(workspace, _key(setup, classes), measured))
     return measured
@@ -95,26 +107,58 @@ def _remember(workspace: Workspace, key: str, measured: Estimate) -> None:
     workspace.settings.set(_KEY, kept)
 
 
-def measure(data: TrainingData, setup: Setup, progress: Progress) -> Estimate:
-    """Raises UserError when the training program can't do it, with its words."""
-    batch = build_cfg(setup, len(data.categories)).net.integer("batch", 1)
-    part = min(batch, MEASURED_BATCH)
-    own = replace(setup, batch=part, random=False, steps=100_000, subdivisions=None)
-    cfg = build_cfg(own, len(data.categories))
+def measure(data: TrainingData, setup: Setup, progress: Progress, where: Path | None = None) -> Estimate:
+    """where: a folder on the disk that the training will write to. Raises UserError when the training program can't do it, with
+    its words."""
     real = build_cfg(setup, len(data.categories))
-    with tempfile.TemporaryDirectory(prefix="darknet-studio-") as folder:
-        names = [each.name for each in data.classes]
-        pictures = [RunImage(image.path, ()) for image in data.images if image.path.is_file()][:_IMAGES]
-        run = create_run(Path(folder) / "timed", cfg, names, pictures, ()).run
-        hello, seconds = _timed(
-            run, TrainOptions(map=False, subdivisions="auto", seed=setup.seed, steps=STEPS, extra=_QUIET), progress
-        )
-        planned = create_run(Path(folder) / "planned", real, names, pictures, ()).run
-        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", steps=STEPS, extra=_QUIET))
+    batch = real.net.integer("batch", 1)
+    part = min(batch, MEASURED_BATCH)
+    cfg = build_cfg(replace(setup, batch=part, random=False, steps=100_000, subdivisions=None), len(data.categories))
+    names = [each.name for each in data.classes]
+    known = [RunImage(image.path, ()) for image in data.images if image.path.is_file()]
+    pictures = known[:: -(-len(known) // _IMAGES) or 1]
+    held_out = pictures[:_HELD_OUT]
+    with tempfile.TemporaryDirectory(prefix=".measuring-", dir=where) as folder:
+        run = create_run(Path(folder) / "timed", cfg, names, pictures, held_out).run
+        samples = run.valid_list.read_text("utf-8").split()
+        write_image_list(run.folder / SAMPLES, samples)
+        hello, found = _timed(run, setup, len(samples), progress)
+        planned = create_run(Path(folder) / "planned", real, names, pictures, held_out).run
+        write_image_list(planned.folder / SAMPLES, samples)
+        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", steps=STEPS, extra=_LOOKS))
     area = mean_area(side_of(setup)) if real.detection_layers[-1].number("random", 0) > 0 else 1.0
-    step = seconds * area * batch / part
-    weights_bytes = 4 * sum(layer_floats(real)) + 20
-    return Estimate(step, _FORWARD_SHARE * seconds / part, seconds, memory, weights_bytes, hello.device, batch)
+    return Estimate(
+        found.step * area * batch / part,
+        found.image,
+        found.prepare,
+        memory,
+        4 * sum(layer_floats(real)) + 20,
+        hello.device,
+        batch,
+        found.evaluated,
+        found.weights,
+        found.state,
+        found.start,
+    )
+
+
+def _timed(run: RunDir, setup: Setup, images_valid: int, progress: Progress) -> tuple[Hello, Figures]:
+    """Of STEPS steps; when these were over at once, of as many more as make a figure."""
+    steps = STEPS
+    while True:
+        options = TrainOptions(map=True, subdivisions="auto", seed=setup.seed, steps=steps, extra=_LOOKS)
+
+        def told(done: int, total: int = steps) -> None:
+            progress(min(done, total), total, "Measuring some steps on this computer")
+
+        run.events.unlink(missing_ok=True)
+        probe = run_probe(run, options, images_valid, LONGEST_S, told)
+        figures = probe.figures()
+        more = min(_MOST_STEPS, int(_LONG_ENOUGH_S / max(figures.step, 1e-4)))
+        if probe.hello is None or more <= 2 * STEPS or steps > STEPS:
+            assert probe.hello is not None
+            return probe.hello, figures
+        steps = more
 
 
 def _planned(run: RunDir, options: TrainOptions) -> int:
@@ -129,38 +173,6 @@ def _planned(run: RunDir, options: TrainOptions) -> int:
     finally:
         process.kill()
     raise UserError(f"The memory could not be planned: {process.log_tail(2) or 'the training program gave no sign'}.")
-
-
-def _timed(run: RunDir, options: TrainOptions, progress: Progress) -> tuple[Hello, float]:
-    process = TrainingProcess.start(run, options)
-    try:
-        return _watch(process, progress)
-    finally:
-        process.kill()
-
-
-def _watch(process: TrainingProcess, progress: Progress) -> tuple[Hello, float]:
-    """(its hello, seconds of a step)."""
-    if process.pid is not None:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, process.pid, 10)
-    hello: Hello | None = None
-    times: list[float] = []
-    until = time.monotonic() + LONGEST_S
-    while len(times) < STEPS and (time.monotonic() < until or not times) and time.monotonic() < until + 4 * LONGEST_S:
-        alive = process.is_alive()
-        for event in process.follow(timeout_s=0.0):
-            if isinstance(event, Hello):
-                hello, times = event, []
-            elif isinstance(event, Step):
-                times.append(event.seconds)
-        progress(min(len(times), STEPS), STEPS, "Measuring some steps on this computer")
-        if not alive:
-            break
-        time.sleep(0.2)
-    if hello is None or not times:
-        raise UserError(f"The time could not be measured: {process.log_tail(2) or 'the training program gave no sign'}.")
-    return hello, statistics.median(times[1:] or times)
 
 
 def mean_area(side: int) -> float:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from darknet_bridge.devices import Device
+from darknet_bridge.training import Checkpoint, Eval, Event, Hello, NetInfo, Sample, Step
 from gui.core import estimate as estimates
 from gui.core.errors import UserError
+from gui.core.estimate import Estimate
 from gui.core.prepare_run import prepare_run, read_ready
+from gui.core.probe import Probe
 from gui.core.review import facts, report
 from gui.core.setup import (
     TINY,
@@ -96,10 +99,81 @@ def test_an_estimate_is_measured_once_and_scales(workspace: Workspace, tmp_path:
     experiment = labelled(workspace, tmp_path / "pictures")
     first = estimates.estimate(workspace, experiment, QUICK, nothing)
     assert first.seconds_per_step > 0 and first.memory_bytes > 1 << 20 and first.weights_bytes < 1 << 20
-    assert first.seconds(10_000, 14, 2) == pytest.approx(2 * first.seconds(5000, 14, 2), rel=0.05)
+    assert min(first.evaluated_seconds, first.weights_seconds, first.state_seconds, first.start_seconds) > 0
+    # Of so small a network a million steps take minutes: what is done once would show before.
+    assert first.seconds(2_000_000, 14, 2) == pytest.approx(2 * first.seconds(1_000_000, 14, 2), rel=0.05)
+    assert not list(workspace.folder.glob(".measuring-*"))
     monkeypatch.setattr(estimates, "measure", lambda *_: pytest.fail("measured twice"))
     assert estimates.estimate(workspace, experiment, replace(QUICK, steps=9999), nothing) == first
     assert 1.0 < estimates.mean_area(416) < 1.6
+
+
+def test_an_estimate_counts_everything_a_training_does() -> None:
+    """1,000 steps of 16 images, 500 to learn from: by hand as the trainer goes."""
+    nothing_else = Estimate(2.0, 0.0, 0.0, 0, 0, "CPU", 16)
+    assert nothing_else.seconds(1000, 500, 50) == pytest.approx(2000)
+    # mAP every max(100, 4 * 500 / 16) = 125 steps and at the end, which is one of them: 8 times 50 images.
+    assert replace(nothing_else, evaluated_seconds=0.1).seconds(1000, 500, 50) == pytest.approx(2000 + 8 * 50 * 0.1)
+    assert replace(nothing_else, evaluated_seconds=0.1).seconds(1000, 500, 0) == pytest.approx(2000)
+    # Looks at steps 0, 10, ... 1,000 and behind the 4 evaluations of which the step is no tenth one: 105 looks, 8 images each;
+    # counted as 101 + 8.
+    looked = replace(nothing_else, image_seconds=0.1, look_seconds=0.2).seconds(1000, 500, 50)
+    assert looked == pytest.approx(2000 + 105 * (0.2 + 8 * 0.1), rel=0.003)
+    # 10 numbered ones, 10 "last" ones, at most 8 "best" ones, the final one.
+    assert replace(nothing_else, weights_seconds=1.0).seconds(1000, 500, 50) == pytest.approx(2000 + 29)
+    # Every 60 s, which is more often than every 100 steps, and at the end.
+    assert replace(nothing_else, state_seconds=3.0).seconds(1000, 500, 50) == pytest.approx(2000 + 3 * (2000 / 60 + 1))
+    assert replace(nothing_else, start_seconds=7.0).seconds(1000, 500, 50) == pytest.approx(2007)
+
+
+def told_events(*events: tuple[float, str, object]) -> list[Event]:
+    """(time, kind, value): hello, step (its seconds), sample, eval, or a checkpoint's kind."""
+    found: list[Event] = []
+    for at, kind, value in events:
+        if kind == "hello":
+            net = NetInfo(96, 96, 4, 1, 3)
+            found.append(Hello(1, "darknet", "0", 1, "CPU", "f32", 1, 1, net, 14, 0, 9, 4, 1 << 20, at))
+        elif kind == "step":
+            assert isinstance(value, float)
+            found.append(Step(1, 1.0, 1.0, 0.1, value, 4, None, 96, 96, 0.0, at))
+        elif kind == "sample":
+            found.append(Sample(1, "a.jpg", (), at))
+        elif kind == "eval":
+            found.append(Eval(1, 0.1, 0.5, 0, 0.1, True, (), 0.0, 0.0, 0.0, 0.0, at))
+        else:
+            found.append(Checkpoint(1, "a.weights", kind, at))
+    return found
+
+
+def test_what_a_probe_tells_of_its_parts() -> None:
+    """A training whose parts take what is given here: image 0.1 s, weights ready in 0.3, evaluated image 0.2, files 0.5 and 2."""
+    probe = Probe(100.0, 4)
+    events = [(103.0, "hello", None), (105.4, "sample", None), (105.5, "sample", None), (105.6, "sample", None)]
+    events += [(111.6, "step", 6.0), (113.6, "step", 2.0), (115.6, "step", 2.0), (116.6, "step", 1.0), (117.6, "step", 1.0)]
+    events += [(118.0, "sample", None), (118.1, "sample", None), (118.2, "sample", None), (119.2, "step", 1.0)]
+    events += [(120.3, "eval", None), (120.4, "sample", None), (120.5, "sample", None), (121.0, "best", None)]
+    events += [(121.5, "final", None), (123.5, "state", None)]
+    for event in told_events(*events):
+        probe.take(event)
+    found = probe.figures()
+    assert (found.step, found.start) == (1.0, pytest.approx(5.6))
+    expected = {"image": 0.1, "prepare": 0.3, "evaluated": 0.2, "weights": 0.5, "state": 2.0}
+    assert {name: getattr(found, name) for name in expected} == pytest.approx(expected)
+
+
+def test_a_probe_that_is_cut_short_takes_the_looks_for_the_evaluation() -> None:
+    probe = Probe(100.0, 4)
+    events = [
+        (101.0, "hello", None),
+        (104.0, "sample", None),
+        (105.0, "sample", None),
+        (106.0, "sample", None),
+        (126.0, "step", 20.0),
+    ]
+    for event in told_events(*events):
+        probe.take(event)
+    found = probe.figures()
+    assert (found.step, found.image, found.evaluated, found.weights) == pytest.approx((20.0, 1.0, 1.0, 0.0))
 
 
 def test_a_training_may_end_by_itself() -> None:

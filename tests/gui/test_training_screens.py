@@ -162,7 +162,7 @@ def test_both_models_measured_show_their_ratio(app: Any, turn: Turn, monkeypatch
     """Only figures of this computer are shown, and the model that was not chosen is measured on request only."""
     measured: list[str] = []
 
-    def measure(_data: object, setup: Setup, _progress: object) -> Estimate:
+    def measure(_data: object, setup: Setup, _progress: object, _where: object) -> Estimate:
         measured.append(setup.model)
         return Estimate(9.0 if setup.model == YOLOV4 else 1.0, 0.0, 0.0, 1 << 30, 1 << 20, "CPU", 16)
 
