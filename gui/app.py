@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.util
 import logging
-import time
 import tkinter as tk
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darknet_bridge import devices
 from darknet_bridge.errors import CancelledError, DarknetError
 
+from .closing import Closing
 from .core.changes import EVERYTHING
 from .core.delete_run import remove_deleted
 from .core.errors import UserError
 from .core.import_images import remove_leftovers
 from .core.ingest import Live
-from .core.records import Run, RunState
 from .core.training import Queue
 from .core.workspace import Workspace
-from .screens.base import Context
+from .screen_list import SCREENS, ScreenEntry
+from .screens.base import Context, Screen
 from .screens.ended import EndNotices
 from .screens.experiment import ExperimentFrame
 from .screens.home import ExperimentColumn
@@ -33,47 +31,15 @@ from .tk.pump import Pump
 from .tk.shell import Root, Router, Shell
 from .tk.tasks import Progress, Tasks
 from .tk.theme import SCALES, Theme, system_mode
-from .widgets.dialogs import ProgressDialog, choose, show_error, show_keys
+from .widgets.dialogs import show_error, show_keys
 from .widgets.key_dialog import KeyDialog
 from .widgets.toast import Toasts
-
-if TYPE_CHECKING:
-    from .screens.base import Screen
 
 TITLE = "Darknet Studio"
 LOG = logging.getLogger("darknet_studio")
 DEVICE_REFRESH_MS = 30_000
 BACKUP_CHECK_MS = 60_000
-STOP_WAIT_S = 40.0
 PREPARE_MS = 700
-
-
-@dataclass(frozen=True)
-class ScreenEntry:
-    """A screen by name; its module is imported when it is first shown."""
-
-    id: str
-    host: str
-    module: str
-    name: str
-
-    def load(self) -> type[Screen]:
-        loaded: type[Screen] = getattr(importlib.import_module(self.module), self.name)
-        return loaded
-
-
-SCREENS = (
-    ScreenEntry("home", "page", "gui.screens.home", "HomeScreen"),
-    ScreenEntry("dataset", "step", "gui.screens.dataset", "DatasetScreen"),
-    ScreenEntry("annotation", "step", "gui.screens.annotation", "AnnotationScreen"),
-    ScreenEntry("setup", "step", "gui.screens.setup", "SetupScreen"),
-    ScreenEntry("training", "step", "gui.screens.training", "TrainingScreen"),
-    ScreenEntry("review", "step", "gui.screens.review", "ReviewScreen"),
-    ScreenEntry("editor", "window", "gui.screens.editor", "EditorScreen"),
-    ScreenEntry("crops", "window", "gui.screens.crops", "CropsScreen"),
-    ScreenEntry("compare", "page", "gui.screens.compare", "CompareScreen"),
-    ScreenEntry("settings", "page", "gui.screens.settings", "SettingsScreen"),
-)
 
 
 class App:
@@ -124,6 +90,7 @@ class App:
             set_theme=self.set_theme,
             set_scale=lambda scale: self.root.after_idle(self.set_scale, scale),
         )
+        self.closing = Closing(self.context, self.close)
         self.column = ExperimentColumn(self.shell.sidebar, self.context)
         self.column.pack(fill="both", expand=True)
         self.frame = ExperimentFrame(self.shell.page, self.context, self.column.open_menu)
@@ -364,56 +331,7 @@ class App:
         self.theme.prepare_other_mode()
 
     def ask_close(self) -> None:
-        """Closes unless the current screen or a running training needs a word first."""
-        current = self.router.current
-        if current is not None and not current.leave():
-            return
-        self.tasks.store(self.workspace.store.runs.active, self._close_with)
-
-    def _close_with(self, active: list[Run]) -> None:
-        running = [run.id for run in active if run.state is RunState.RUNNING]
-        if not running or self.training is None:
-            self.close()
-            return
-        waiting = " What waits for its turn begins when you open the window again." if len(active) > len(running) else ""
-        choose(
-            self.root,
-            self.theme,
-            "A training is running",
-            f"It can go on without this window; the next time you see how far it is.{waiting}",
-            [
-                ("Keep training", "Primary", self.close),
-                ("Pause", "Secondary", lambda: self._stop_and_close(running, pause=True)),
-                ("Stop", "Secondary", lambda: self._stop_and_close(running, pause=False)),
-            ],
-        )
-
-    def _stop_and_close(self, running: list[int], pause: bool) -> None:
-        """Closes when the trainer has written its checkpoint."""
-        training = self.training
-        if training is None:
-            return
-        dialog = ProgressDialog(self.root, self.theme, "Saving the training")
-
-        def work(progress: Progress) -> None:
-            for run_id in running:
-                training.stop(run_id, pause)
-            end = time.monotonic() + STOP_WAIT_S
-            while time.monotonic() < end and any(
-                run.id in running for run in self.tasks.run_store(self.workspace.store.runs.active)
-            ):
-                progress(0, 0, "Writing the last checkpoint…")
-                time.sleep(0.2)
-
-        def done(_result: object) -> None:
-            dialog.close()
-            self.close()
-
-        def failed(error: BaseException) -> None:
-            dialog.close()
-            self.failed(error)
-
-        self.tasks.background(work, done, failed, progress=dialog.update)
+        self.closing.ask()
 
     def close(self) -> None:
         """Waits for what is being stored, closes the library, ends the window."""

@@ -32,16 +32,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import ttkbootstrap
 from PIL import Image
 from ttkbootstrap.style import icons
 
 from . import fonts
 from .slices import Slices
-from .styles import SURFACES, Builder, joined
+from .style_parts import SURFACES, boot, joined
+from .styles import Builder
 from .tokens import PALETTES
 
-boot: Any = ttkbootstrap  # carries a py.typed mark, but few annotations
 _icons: Any = icons
 
 SCALES = (0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)

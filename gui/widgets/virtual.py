@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import ImageTk
 
-from ..tk.styles import rounded
+from ..tk.style_parts import rounded
 from ..tk.theme import Theme, focused
 
 _WHEEL_PX = 60
