@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +32,7 @@ MEASURED_BATCH = 16
 _LONG_ENOUGH_S, _MOST_STEPS = 4.0, 400  # of steps that are quick there must be more, or chance decides
 _IMAGES = 48
 _HELD_OUT = 8
+_FOLDER = ".measuring-"
 _KEY = "estimates-2"
 _REMEMBERED = 40
 _MORE_SIZES = 1.4
@@ -118,7 +121,8 @@ def measure(data: TrainingData, setup: Setup, progress: Progress, where: Path | 
     known = [RunImage(image.path, ()) for image in data.images if image.path.is_file()]
     pictures = known[:: -(-len(known) // _IMAGES) or 1]
     held_out = pictures[:_HELD_OUT]
-    with tempfile.TemporaryDirectory(prefix=".measuring-", dir=where) as folder:
+    _remove_leftovers(where)
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", dir=where) as folder:
         run = create_run(Path(folder) / "timed", cfg, names, pictures, held_out).run
         samples = run.valid_list.read_text("utf-8").split()
         write_image_list(run.folder / SAMPLES, samples)
@@ -140,6 +144,14 @@ def measure(data: TrainingData, setup: Setup, progress: Progress, where: Path | 
         found.state,
         found.start,
     )
+
+
+def _remove_leftovers(where: Path | None) -> None:
+    """Of programs that were killed while they measured: one writes to a library at a time."""
+    own = f"{_FOLDER}{os.getpid()}-"
+    for path in [] if where is None else where.glob(f"{_FOLDER}*"):
+        if not path.name.startswith(own):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _timed(run: RunDir, setup: Setup, images_valid: int, progress: Progress) -> tuple[Hello, Figures]:

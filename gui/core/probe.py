@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from darknet_bridge.training import Checkpoint, Eval, Event, Hello, RunDir, Sample, Step, TrainingProcess, TrainOptions
 
 from .errors import UserError
+from .training import NICENESS
 
-NICENESS = 10
 _WARM_UP = 3
 _POLL_S = 0.2
 
@@ -49,6 +49,8 @@ class Probe:
     _first_step: float | None = None
     _shots: list[float] = field(default_factory=list)
     _looks: list[tuple[float, list[float]]] = field(default_factory=list)
+    _after: bool = False  # whether the event before was a step
+    _after_step: list[float] = field(default_factory=list)
     _evaluation: float | None = None
     _files: dict[str, list[float]] = field(default_factory=dict)
 
@@ -63,6 +65,8 @@ class Probe:
         elif isinstance(event, Sample):
             if not self._looks or self._looks[-1][1] is not self._shots:
                 self._looks.append((took, self._shots))
+                if self._after and len(self._looks) > 1:  # behind an evaluation the weights are ready already
+                    self._after_step.append(took)
             else:
                 self._shots.append(took)
         elif isinstance(event, Eval):
@@ -71,17 +75,17 @@ class Probe:
             self._files.setdefault("state" if event.kind == "state" else "weights", []).append(took)
         if not isinstance(event, Sample) and self._looks and self._looks[-1][1] is self._shots:
             self._shots = []
-        self._before = event.time
+        self._before, self._after = event.time, isinstance(event, Step)
 
     def figures(self) -> Figures:
         """What is not there, because the probe was cut short, is taken from what is. Needs a step and a hello."""
         assert self.hello is not None
         looks = [(first, shots) for first, shots in self._looks if shots]
-        # The first look builds the network, that behind an evaluation has its weights already. Times are in milliseconds.
+        # The first look builds the network as well. Times are in milliseconds.
         shots = [shot for _first, shots in looks[1:] or looks for shot in shots]
         image = statistics.fmean(shots) if shots else 0.0
-        firsts = [first - image for first, _shots in looks[1:]]
-        prepare = max(0.0, max(firsts, default=0.0))
+        firsts = [first - image for first in self._after_step]
+        prepare = max(0.0, statistics.median(firsts)) if firsts else 0.0
         evaluated = image
         if self._evaluation is not None and self.images_valid:
             evaluated = max(0.0, self._evaluation - prepare) / self.images_valid

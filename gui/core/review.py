@@ -17,6 +17,7 @@ from .continue_run import lineage
 from .errors import UserError
 from .prepare_run import read_ready
 from .records import CheckpointFile, Evaluation, Experiment, Metric, Part, Run, RunState, SampleShot
+from .run_words import UNMEASURED
 from .setup import Setup, model_title, save_every, stops_text
 from .wording import counted
 from .workspace import Workspace
@@ -120,6 +121,8 @@ def why_unmeasured(run: Run) -> str:
     """Why there is no mAP."""
     if not run.images_valid:
         return "No image was held out, so there is nothing to measure it on."
+    if UNMEASURED in run.reason:
+        return f"{run.reason} Continue it to see how good the model is."
     return "The training ended before mAP was measured for the first time. Continue it to see how good the model is."
 
 

@@ -16,6 +16,8 @@ from darknet_bridge.training import Done, Error
 from .records import RunState
 from .wording import counted
 
+UNMEASURED = "mAP was not measured"  # how the trainer's sentence about a stop that could not wait begins
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

@@ -25,9 +25,9 @@ from gui.core.checkpoints import selected, usable
 from gui.core.continue_run import continue_run, continued_schedule, lineage
 from gui.core.errors import NoSpaceError, UserError
 from gui.core.ingest import Ingest
-from gui.core.prepare_run import READY, choose_samples, prepare_run
+from gui.core.prepare_run import READY, choose_samples, prepare_run, read_ready
 from gui.core.records import Metric, Part, RunState
-from gui.core.review import report
+from gui.core.review import report, why_unmeasured
 from gui.core.run_words import Around, ending_of, reached
 from gui.core.setup import Start
 from gui.core.training import Queue
@@ -144,6 +144,7 @@ def test_a_second_stop_says_why_there_is_no_map(workspace: Workspace, experiment
     assert stopped.reason == f"mAP was not measured at step {stopped.done_steps}: the training was to end at once."
     found = workspace.run_store(lambda: report(workspace, run.id))
     assert found.selected is not None and found.selected.path.is_file()
+    assert why_unmeasured(stopped) == f"{stopped.reason} Continue it to see how good the model is."
 
 
 def test_a_training_ends_by_itself_at_a_map(workspace: Workspace, experiment: int, line: Queue) -> None:
@@ -219,8 +220,10 @@ def test_too_little_memory_halves_the_images_at_a_time(
     line.resume(run.id)
     wait_for(workspace, run.id, lambda run: len(said_hellos(run.folder)) > len(sizes))
     assert said_hellos(run.folder)[-1].net == hellos[-1].net
-    line.stop(run.id, pause=True)
+    line.stop(run.id)
     wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    child = continue_run(workspace, run.id, 5, nothing)
+    assert read_ready(child.folder) == {**(read_ready(child.folder) or {}), "subdivisions": hellos[-1].net.subdivisions}
 
 
 def test_memory_that_runs_out_on_the_way_costs_no_more_than_a_crash(
