@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .records import Run, SnapshotImage
 from .setup import Setup, steps_of
+from .wording import counted
 
 _WORDS = {
     "model": "the model",
@@ -38,15 +39,32 @@ def differences(first: Run, second: Run, before: Sequence[SnapshotImage] = (), a
         one, other = getattr(old, name), getattr(new, name)
         if one != other:
             parts.append(f"{word} ({_value(one)} → {_value(other)})")
-    names = [tuple(each.name for each in run.classes) for run in (first, second)]
-    if names[0] != names[1]:
-        parts.append(f"categories ({', '.join(names[0])} → {', '.join(names[1])})")
+    parts += _categories(first, second)
     data = _data(before, after)
+    if second.parent_id == first.id:
+        more = counted(second.total_steps - first.done_steps, "step")
+        return f"Training {second.number} continues training {first.number} with the same images for {more} more."
     start = f"Training {second.number}"
     if not parts and not data:
         return f"{start} was made exactly like training {first.number}."
     text = f"{start} differs from training {first.number} in {_listed(parts)}" if parts else start
     return text + (f"{'; ' if parts else ' has other data: '}{data}." if data else ".")
+
+
+def _categories(first: Run, second: Run) -> list[str]:
+    """ "category crow added"; a category that was only renamed is neither added nor taken out."""
+    old, new = (
+        {each.category_id if each.category_id is not None else each.name: each.name for each in run.classes}
+        for run in (first, second)
+    )
+    if {*old.values()} == {*new.values()}:
+        return []
+    known = {*old.values()}
+    added = [name for key, name in new.items() if key not in old and name not in known]
+    gone = [name for key, name in old.items() if key not in new and name not in {*new.values()}]
+    renamed = [f"{old[key]} → {name}" for key, name in new.items() if key in old and old[key] != name]
+    words = ((added, "added"), (gone, "taken out"), (renamed, "renamed"))
+    return [f"{'category' if len(names) == 1 else 'categories'} {', '.join(names)} {what}" for names, what in words if names]
 
 
 def _data(before: Sequence[SnapshotImage], after: Sequence[SnapshotImage]) -> str:

@@ -133,6 +133,12 @@ def test_differences_in_one_sentence(run: Run) -> None:
     said = differences(run, replace(run, number=2), before, after)
     assert said == "Training 2 has other data: 2 images were added, 1 image was taken out, 1 image was changed."
     assert "exactly like" in differences(run, replace(run, number=2))
+    park = replace(run, classes=(RunClass(0, 1, "crow"), RunClass(1, 2, "owl")))
+    zoo = replace(run, number=2, classes=(RunClass(0, 1, "raven"), RunClass(1, 3, "duck"), RunClass(2, 4, "goose")))
+    said = differences(park, zoo)
+    assert "categories duck, goose added, category owl taken out and category crow → raven renamed" in said
+    more = replace(run, number=2, parent_id=run.id, total_steps=6000)
+    assert differences(run, more) == "Training 2 continues training 1 with the same images for 1,000 steps more."
 
 
 def test_the_log(run: Run, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from gui.core import estimate
 from gui.core.estimate import Estimate
 from gui.core.records import NewRun, RunClass, RunState
 from gui.core.setup import TINY, YOLOV4, Setup, Start
-from gui.screens.setup.start_card import NO_RUNS
 from gui.screens.training.saving import write_film
 from gui.widgets.controls import SearchField
 from gui.widgets.file_list import FileList
@@ -104,7 +103,7 @@ def test_from_start_to_review(app: Any, turn: Turn, tmp_path: Path) -> None:
     assert training.step_label.cget("text") == "Step 4"
     click(button(training, "Use step 4 as the model"))
     turn(lambda: training.report.selected.step == 4, "step 4 is the model")
-    assert "already" in training.use_note.cget("text") and training.use_button.instate(["disabled"])
+    assert "already" in training.choice.note.cget("text") and training.choice.button.instate(["disabled"])
     app.tasks.run_store(lambda: app.workspace.store.runs.select(training.report.run.id, None))
     write_film(training, training.report, training.samples.shot, training.samples.colours, tmp_path / "film.gif")
     turn(lambda: "Saved film.gif." in texts(app.root), "the film")
@@ -201,7 +200,7 @@ def test_a_training_that_ends_by_itself_is_chosen_among_the_advanced_options(app
 
 def test_an_earlier_training_is_found_by_searching(app: Any, turn: Turn) -> None:
     screen = show(app, turn, "setup")
-    assert screen.start_card.run_button.instate(["disabled"]) and NO_RUNS in texts(screen)
+    assert screen.start_card.run_button.instate(["disabled"]) and "No training has ended yet." in texts(screen)
     store = app.workspace.store
 
     def ended(name: str, model: str, classes: tuple[str, ...], best: float | None) -> int:

@@ -21,6 +21,7 @@ from .dialogs import choose_checkpoint, compare_runs, continue_dialog, edit_note
 from .exporting import Exporting
 
 _WAITING = "Select a training that has ended."
+_UNDO = "You can undo this until the window is closed; its files are removed when it is opened again."
 
 
 class ReviewScreen(StepScreen):
@@ -64,7 +65,7 @@ class ReviewScreen(StepScreen):
         self.choice = combo(row, theme, self.run_choice, [], width=30)
         self.choice.pack(side="right")
         self.choice.bind("<<ComboboxSelected>>", lambda _event: self._chosen())
-        self.sentence = label(page, theme, "", "Strong", wrap_px=700)
+        self.sentence = label(page, theme, "", "Strong", wrap_px=640)
         self.sentence.pack(anchor="w", padx=pad, pady=(px(8), px(12)))
         outer, inner = card(page, theme)
         outer.pack(fill="x", padx=pad)
@@ -88,11 +89,11 @@ class ReviewScreen(StepScreen):
         line.pack(fill="x")
         label(line, theme, "NOTES", "Tiny").pack(side="left")
         button(line, theme, "Edit", self.edit_notes, "Ghost").pack(side="right")
-        self.notes = label(inner, theme, "", wrap_px=680)
+        self.notes = label(inner, theme, "", wrap_px=600)
         self.notes.pack(anchor="w")
-        self.ancestry = label(inner, theme, "", "Small", wrap_px=680)
+        self.ancestry = label(inner, theme, "", "Small", wrap_px=600)
         self.ancestry.pack(anchor="w", pady=(px(6), 0))
-        self.kept = label(inner, theme, "", "Small", wrap_px=680)
+        self.kept = label(inner, theme, "", "Small", wrap_px=600)
         self.kept.pack(anchor="w", pady=(px(6), 0))
 
     def _build_panel(self) -> None:
@@ -244,7 +245,9 @@ class ReviewScreen(StepScreen):
 
         self.background(
             lambda _progress: deleting.question(workspace, run.id),
-            lambda text: confirm(self, self.theme, f"Delete training {run.number}?", text, "Delete", delete, danger=True),
+            lambda text: confirm(
+                self, self.theme, f"Delete training {run.number}?", f"{text} {_UNDO}", "Delete", delete, danger=True
+            ),
         )
 
     def change_checkpoint(self) -> None:

@@ -65,7 +65,7 @@ class StartCard(ttk.Frame):
         self.file_label.configure(text=_short(name))
         chosen = next((each for each in runs if each.run.id == setup.start_run), None)
         if not runs:
-            self.run_label.configure(text=NO_RUNS)
+            self.run_label.configure(text=NO_RUNS.partition(". ")[0] + ".")  # the rest is in the button's tip
         else:
             self.run_label.configure(text="no training chosen" if chosen is None else _short(chosen.name, 60))
         self.run_radio.state(["!disabled"] if runs else ["disabled"])

@@ -19,6 +19,7 @@ from ...widgets.chart_view import ChartView, Curve
 from ...widgets.controls import button, check, label, set_enabled
 from ...widgets.dialogs import confirm
 from ..base import Context, StepScreen
+from .model_choice import ModelChoice
 from .samples import Samples
 from .saving import ask_film, ask_sample, show_log
 
@@ -98,10 +99,7 @@ class TrainingScreen(StepScreen):
         self.buttons_place.pack(fill="x", pady=(px(14), 0))
         self.bell_wanted = tk.BooleanVar(self)
         self.bell_switch = check(extra, theme, "Ring a bell at the end", self.bell_wanted, self._set_bell, switch=True)
-        self.use_button = button(extra, theme, "Use this step as the model", self.use_step, icon="check2-circle")
-        self.use_button.pack(fill="x", pady=(px(8), 0))
-        self.use_note = label(extra, theme, "", "Small", wrap_px=250)
-        self.use_note.pack(anchor="w", pady=(px(4), 0))
+        self.choice = ModelChoice(self, extra)
         button(extra, theme, "Logs", self.show_log, icon="file-text").pack(fill="x", pady=(px(8), 0))
         button(extra, theme, "Save sample picture", self.save_sample, icon="download").pack(fill="x", pady=(px(8), 0))
         button(extra, theme, "Save as film", self.save_film, icon="film").pack(fill="x", pady=(px(8), 0))
@@ -115,7 +113,7 @@ class TrainingScreen(StepScreen):
                 Command("training.next", "Next example", lambda: self.samples.turn(1), ("Right",), group=group),
                 Command("training.play", "Play through the steps", self.play, ("P",), group=group),
                 Command("training.newest", "Show the newest step", lambda: self.show_step(None), ("End",), group=group),
-                Command("training.use", "Use the shown step as the model", self.use_step, ("U",), self._use_reason, group),
+                Command("training.use", "Use the shown step as the model", self.choice.use, ("U",), self.choice.reason, group),
                 Command("training.film", "Save the example as a film", self.save_film, group=group),
                 Command("training.logs", "Show the log", self.show_log, ("L",), group=group),
                 Command("training.stop", "Stop the training", self.ask_stop, ("Ctrl+.",), self._stop_reason, group),
@@ -214,6 +212,8 @@ class TrainingScreen(StepScreen):
         at_work = run.state is RunState.RUNNING
         notes = [self._silence if at_work else "", run.reason, "" if live is None else live.message]
         notes += [review.early_note(found, run.done_steps) if at_work else "", review.overfitting_note(found.evaluations)]
+        if not run.state.is_active and run.done_steps and found.last_map is None:
+            notes.append(review.why_unmeasured(run))
         self.note_label.configure(text="\n\n".join(text for text in notes if text))
 
     def _show_word(self, score: float | None, more: str = "") -> None:
@@ -269,6 +269,12 @@ class TrainingScreen(StepScreen):
         self.slider.configure(to=max(1, found.run.total_steps))
         self.end_label.configure(text=f"{found.run.total_steps:,} steps")
 
+    @property
+    def shown_step(self) -> int:
+        """That the time machine stands at."""
+        done = 0 if self.report is None else self.report.run.done_steps
+        return done if self.step is None else self.step
+
     def show_step(self, step: int | None) -> None:
         """The time machine: samples, curves' cursor and mAP of a step; None is the newest."""
         found = self.report
@@ -276,13 +282,13 @@ class TrainingScreen(StepScreen):
             return
         newest = found.run.done_steps
         self.step = None if step is None or step >= newest else max(0, step)
-        shown = newest if self.step is None else self.step
+        shown = self.shown_step
         self._quiet = True
         self.slider.set(shown)
         self._quiet = False
         self.step_label.configure(text=f"Step {shown:,}")
         self.chart.set_cursor(shown)
-        self._show_use()
+        self.choice.show()
         if self.step is not None:
             score = found.map_at(shown)
             self.map_figure.configure(text="–" if score is None else f"{100 * score:.1f} %")
@@ -358,38 +364,6 @@ class TrainingScreen(StepScreen):
             ask_film(self, self.report, shot, self.samples.colours)
         else:
             self.toast("There is no sample yet.", "warning")
-
-    def _shown_step(self) -> int:
-        done = 0 if self.report is None else self.report.run.done_steps
-        return done if self.step is None else self.step
-
-    def _use_reason(self) -> str | None:
-        if self.workspace.read_only:
-            return self.workspace.read_only_reason
-        return "No training is shown." if self.report is None else review.why_not_used(self.report, self._shown_step())
-
-    def use_step(self) -> None:
-        """The model of the step that is shown is the one that is reviewed and exported."""
-        found = self.report
-        near = None if found is None else review.checkpoint_near(found, self._shown_step())
-        if found is None or near is None or self._use_reason() is not None:
-            return
-        run_id = found.run.id
-        self.store(
-            lambda: review.select(self.workspace, run_id, near.step),
-            lambda _done: self.toast(
-                f"The model of step {near.step:,} is selected: Review and exports use it.",
-                action=("Review", lambda: self.router.show("review", experiment_id=self.experiment_id)),
-            ),
-        )
-
-    def _show_use(self) -> None:
-        found = self.report
-        near = None if found is None else review.checkpoint_near(found, self._shown_step())
-        reason = self._use_reason()
-        self.use_button.configure(text="Use this step as the model" if near is None else f"Use step {near.step:,} as the model")
-        set_enabled(self.use_button, self.theme, reason)
-        self.use_note.configure(text=reason or "")
 
     def next_reason(self) -> str | None:
         found = self.report
