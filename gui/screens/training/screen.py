@@ -212,7 +212,7 @@ class TrainingScreen(StepScreen):
         at_work = run.state is RunState.RUNNING
         notes = [self._silence if at_work else "", run.reason, "" if live is None else live.message]
         notes += [review.early_note(found, run.done_steps) if at_work else "", review.overfitting_note(found.evaluations)]
-        if not run.state.is_active and run.done_steps and found.last_map is None:
+        if run.state in (RunState.STOPPED, RunState.FINISHED) and run.done_steps and found.last_map is None:
             notes.append(review.why_unmeasured(run))
         self.note_label.configure(text="\n\n".join(text for text in notes if text))
 
