@@ -128,7 +128,7 @@ def test_labels_become_a_group(shown: Any, turn: Callable[..., None], tmp_path: 
     (labels / "bird_00.txt").write_text("0 0.5 0.5 0.2 0.2\n1 0.2 0.2 0.1 0.1\n", "utf-8")
     (labels / "obj.names").write_text("heron\nstork\n", "utf-8")
     screen = app.router.current
-    screen.imports.read(labels)
+    screen.imports.read(screen.dataset_id, labels)
     turn(lambda: "Import labels" in texts(app.root), "the mapping is shown")
     button(app.root, "Import").invoke()
     turn(lambda: len(screen.loaded.groups) == 2 and len(screen.loaded.categories) == 2)

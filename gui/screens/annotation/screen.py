@@ -13,10 +13,10 @@ from ...core.records import AnnotationGroup, Category, Experiment, GroupSummary
 from ...core.wording import counted
 from ...tk.commands import Command
 from ...widgets.controls import button, icon_label, label, set_enabled
-from ...widgets.dialogs import ask_text, confirm
+from ...widgets.dialogs import ProgressDialog, ask_text, confirm
 from ...widgets.scrolled import ScrolledFrame
 from ..base import Context, StepScreen
-from .label_import import LabelImport
+from ..base.label_import import LabelImport
 from .new_group import NewGroupDialog, said
 
 NO_DATASET = "Choose a dataset in the step Dataset first."
@@ -50,7 +50,7 @@ class AnnotationScreen(StepScreen):
     def __init__(self, parent: tk.Misc, context: Context) -> None:
         self.loaded: Loaded | None = None
         super().__init__(parent, context)
-        self.imports = LabelImport(self)
+        self.imports = LabelImport(self, self._reading_labels, self.choose_group)
         self._build()
         self.set_tips(TIPS)
         context.commands.register(
@@ -275,7 +275,12 @@ class AnnotationScreen(StepScreen):
             self.router.show("crops", group_id=group_id, **where)
 
     def ask_import(self) -> None:
-        self.imports.choose()
+        folder = self.imports.ask_folder()
+        if folder is not None:
+            self.imports.read(self.dataset_id, folder)
+
+    def _reading_labels(self) -> Callable[[], object]:
+        return ProgressDialog(self, self.theme, "Reading labels").close
 
     def ask_new(self) -> None:
         if self.loaded is not None and self.new_reason() is None:

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from tkinter import ttk
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ..tk.commands import Commands
-from ..tk.shell import Router, StatusLine
-from ..tk.tasks import Progress, Task, Tasks
-from ..tk.theme import Theme
-from ..widgets.side_panel import SidePanel
-from ..widgets.toast import Toasts
+from ...tk.commands import Commands
+from ...tk.shell import Router, StatusLine
+from ...tk.tasks import Progress, Task, Tasks
+from ...tk.theme import Theme
+from ...widgets.side_panel import SidePanel
+from ...widgets.toast import Toasts
 
 if TYPE_CHECKING:
-    from ..core.ingest import Live
-    from ..core.training import Queue
-    from ..core.workspace import Workspace
+    from ...core.ingest import Live
+    from ...core.training import Queue
+    from ...core.workspace import Workspace
 
 T = TypeVar("T")
 
