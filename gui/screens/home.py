@@ -258,7 +258,7 @@ class _StartPage(ttk.Frame):
         self.train = self._tile(row, "lightning-charge", "Train a Model", steps, create, primary=True)
         if context.workspace.read_only:
             set_enabled(self.train, theme, context.workspace.read_only_reason)
-        self._tile(row, "keyboard", "See the Keys", "Every action has one. F1 shows those of the page you are on.", self._keys)
+        self._tile(row, "keyboard", "See the Keys", "Every action has a key. F1 shows those of the page you are on.", self._keys)
         self._recent_place = ttk.Frame(self)
         self._recent_place.pack(pady=(theme.px(28), 0), fill="x")
 

@@ -63,7 +63,9 @@ class BoxList(ttk.Frame):
         if boxes or not empty:
             self.empty.grid_remove()
         else:
-            self.empty.grid(row=1, column=0, sticky="w", pady=(self.theme.px(6), 0))
+            # In the place of the rows: the lists above would jump if it needed room of its own.
+            self.empty.grid(row=2, column=0, sticky="nw", pady=(self.theme.px(6), 0))
+            self.empty.lift()
         self.list.take(boxes, frozenset(selection))
 
     def mark(self, key: int | None) -> None:

@@ -520,3 +520,24 @@ def test_a_locked_category_is_passed_through(bench: EditorBench) -> None:
     screen.left.categories.events.lock(categories(bench)["Crow"], False)
     bench.click(100, 100)
     assert len(screen.session.selection) == 1
+
+
+def test_the_open_file_stays_in_sight_in_a_low_window(bench: EditorBench) -> None:
+    """The hint of an image without boxes took its line away from the list above."""
+    root = bench.app.root
+    before = root.geometry()
+    root.geometry("1280x640")
+    bench.turn(lambda: root.winfo_height() == 640)
+    screen = bench.open()
+    files = screen.left.files
+    height = files.canvas.winfo_height()
+    for image_id in bench.ids[1:6]:
+        for left in (20, 120, 220):
+            bench.drag(left, 60, left + 60, 160)
+        bench.key("space")
+        bench.turn(lambda expected=image_id: screen.image_id == expected)  # type: ignore[misc]
+        bench.settle()
+        _x0, top, _x1, bottom = files.place_of(image_id)
+        assert top >= 0 and bottom <= files.canvas.winfo_height() == height
+    root.geometry(before)
+    bench.turn()

@@ -15,6 +15,7 @@ from ...tk.commands import Command
 from ...widgets.controls import button, icon_label, label, set_enabled
 from ...widgets.dialogs import ProgressDialog, ask_text, confirm
 from ...widgets.scrolled import ScrolledFrame
+from ...widgets.tooltip import explain
 from ..base import Context, StepScreen
 from ..base.label_import import LabelImport
 from .new_group import NewGroupDialog, said
@@ -193,7 +194,10 @@ class AnnotationScreen(StepScreen):
         counts = loaded.summary.boxes_by_category if loaded.summary is not None else {}
         few = 0
         if loaded.categories:
-            label(place, theme, f"CATEGORIES ({len(loaded.categories)})", "Tiny").pack(anchor="w", pady=(px(18), px(6)))
+            caption = ttk.Frame(place, style="Chrome.TFrame")
+            caption.pack(fill="x", pady=(px(18), px(6)))
+            label(caption, theme, f"CATEGORIES ({len(loaded.categories)})", "Tiny").pack(side="left")
+            label(caption, theme, "BOXES", "Tiny").pack(side="right")
         if loaded.summary is not None and loaded.summary.boxes:
             look = button(place, theme, "Look at all boxes", self.show_all_boxes, kind="Secondary", icon="grid-3x3-gap")
             look.pack(side="bottom", fill="x", pady=(px(12), 0))
@@ -209,7 +213,9 @@ class AnnotationScreen(StepScreen):
             below = boxes < loaded.recommended
             few += below
             text = f"{boxes:,} of {loaded.recommended}" if below else f"{boxes:,}"
-            label(row, theme, f"{text} in {counted(images, 'image')}", "Warning" if below else "Small").pack(side="right")
+            figures = label(row, theme, f"{text} in {counted(images, 'image')}", "Warning" if below else "Small")
+            figures.pack(side="right")
+            explain(figures, theme, _figures_in_words(boxes, images, loaded.recommended))
             if below:
                 icon_label(row, theme, "exclamation-triangle", "warning", 12).pack(side="right", padx=(0, px(4)))
         if few:
@@ -354,3 +360,8 @@ def _status(summary: GroupSummary) -> str:
     if summary.drafts:
         return f"In progress, {counted(summary.drafts, 'draft')}"
     return "In progress" if summary.submitted else "Not started"
+
+
+def _figures_in_words(boxes: int, images: int, recommended: int) -> str:
+    said = f"{counted(boxes, 'submitted box', 'submitted boxes')} in {counted(images, 'image')}."
+    return said if boxes >= recommended else f"{said} At least {recommended} boxes are recommended."

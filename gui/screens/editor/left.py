@@ -64,7 +64,7 @@ class LeftColumn(ttk.Frame):
             ttk.Frame(self, style="Line.TFrame", height=1).grid(row=row, column=0, sticky="ew", pady=theme.px(10))
         self.categories = CategoryList(self, theme, category_events)
         self.categories.grid(row=3, column=0, sticky="nsew", padx=pad)
-        self.boxes = BoxList(self, theme, box_events)
+        self.boxes = BoxList(self, theme, box_events, height=2)
         self.boxes.grid(row=5, column=0, sticky="nsew", padx=pad)
         self._make_foot(commands).grid(row=7, column=0, sticky="ew", padx=pad, pady=(0, pad))
 
