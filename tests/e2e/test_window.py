@@ -174,12 +174,19 @@ def export_model(window: Window, target: Path) -> Path:
 
 
 def calmed(cfg_path: Path, weights: Path, target: Path) -> Path:
-    """A copy whose heads answer calmly and surely: after so few steps they say e to the power of a hundred, or nothing at all."""
+    """A copy whose heads answer calmly and surely: after so few steps they say e to the power of a hundred, or nothing at all.
+
+    Its rolling variances are 1 at least: OpenCV adds 1e-6 to them where Darknet adds 1e-5, which shows while they are near 0.
+    """
     cfg = read_cfg(cfg_path)
     content = weights.read_bytes()
     values = np.frombuffer(content[20:], dtype="<f4").copy()
     floats = layer_floats(cfg)
     for index, layer in enumerate(cfg.layers):
+        if layer.integer("batch_normalize", 0):
+            start, filters = sum(floats[:index]), layer.integer("filters", 1)
+            variances = values[start + 3 * filters : start + 4 * filters]
+            np.maximum(variances, 1.0, out=variances)
         if layer.kind == "yolo":
             slots = len(layer.text("mask").split(","))
             first, last = sum(floats[: index - 1]), sum(floats[:index])
