@@ -54,9 +54,10 @@ int command_devices(Arguments& args) {
   const std::vector<DeviceInfo> devices = list_devices();
   if (!json) {
     for (const DeviceInfo& d : devices) {
-      std::printf("%-8s %s, %.1f GB of %.1f GB free%s%s\n", d.id.c_str(), d.description.c_str(),
-                  static_cast<double>(d.free_bytes) / 1e9, static_cast<double>(d.memory_bytes) / 1e9,
-                  d.usable ? "" : ": not usable: ", d.reason.c_str());
+      const std::string memory =
+          strf("%.1f GB of %.1f GB free", static_cast<double>(d.free_bytes) / 1e9, static_cast<double>(d.memory_bytes) / 1e9);
+      const std::string state = d.usable ? memory : "not usable: " + d.reason;
+      std::printf("%-8s %s, %s\n", d.id.c_str(), d.description.c_str(), state.c_str());
     }
     return 0;
   }

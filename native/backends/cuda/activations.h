@@ -29,6 +29,7 @@ __host__ __device__ __forceinline__ float mish_slope(float x) {
 struct ActivationOf {
   template <Activation kind>
   struct Known {
+    static constexpr int kUnroll = 8;
     __host__ __device__ __forceinline__ float value(float x) const {
       if constexpr (kind == Activation::mish) return mish(x);
       return activate(kind, x);
@@ -39,6 +40,7 @@ struct ActivationOf {
     }
   };
   struct Any {
+    static constexpr int kUnroll = 1;  // a switch for each lane side by side would need more registers than there are
     Activation kind;
     __host__ __device__ __forceinline__ float value(float x) const { return activate(kind, x); }
     __host__ __device__ __forceinline__ float slope(float x) const { return activation_slope(kind, x); }
@@ -51,7 +53,6 @@ void with_activation(Activation kind, const Body& body) {
   switch (kind) {
     case Activation::linear: return body(ActivationOf::Known<Activation::linear>{});
     case Activation::leaky: return body(ActivationOf::Known<Activation::leaky>{});
-    case Activation::logistic: return body(ActivationOf::Known<Activation::logistic>{});
     case Activation::mish: return body(ActivationOf::Known<Activation::mish>{});
     default: return body(ActivationOf::Any{kind});
   }

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "cuda/context.h"
+#include "cuda/task.h"
 #include "cuda/view.h"
 
 namespace dk::cuda {

@@ -19,6 +19,7 @@ void check(cudaError_t result, const char* call);
 
 struct Context {
   cudaStream_t stream{};
+  void* cudnn = nullptr;      // cudnnHandle_t, on that stream
   int processors = 1;         // multiprocessors of the card
   float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
   int* not_finite = nullptr;  // set by an update whose weights left the finite numbers
@@ -38,7 +39,5 @@ inline dim3 blocks_for(int64_t tasks) {
   if (blocks > 0x7FFFFFFF) fail(Status::memory, "a tensor of %lld vectors is too large for the card", (long long)tasks);
   return dim3(static_cast<unsigned>(blocks > 0 ? blocks : 1));
 }
-
-__device__ __forceinline__ int64_t task_index() { return static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x; }
 
 }  // namespace dk::cuda

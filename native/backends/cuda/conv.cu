@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cuda/norm.h"
+#include "cuda/task.h"
 #include "cuda/tensors.h"
 #include "cuda/view.h"
 

@@ -1,5 +1,6 @@
 // Convolution by plain kernels, one thread a result: an output, a delta of the input, a delta of a weight. Right, not fast.
 #include "cuda/conv_engine.h"
+#include "cuda/task.h"
 #include "cuda/view.h"
 
 namespace dk::cuda {

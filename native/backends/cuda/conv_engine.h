@@ -41,6 +41,10 @@ class ConvEngine {
   virtual void backward_weights(const Tensor& x, const Tensor& dy, void* dweights, void* workspace) = 0;
 };
 
+// What engines need of a back end's life: cuDNN's handle on the context's stream.
+void open_engines(Context* context);
+void close_engines(Context* context);
+
 // The best there is for this convolution.
 std::unique_ptr<ConvEngine> make_conv_engine(const Context& context, const ConvDesc& desc);
 std::unique_ptr<ConvEngine> make_direct_engine(const Context& context, const ConvDesc& desc);

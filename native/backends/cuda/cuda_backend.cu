@@ -33,12 +33,14 @@ class CudaBackend final : public Backend {
     DK_CUDA(cudaSetDevice(device));
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
+    cuda::open_engines(&context_);
     context_.processors = properties_.multiProcessorCount;
     context_.scratch = static_cast<float*>(allocate((cuda::kScratchFloats + cuda::kMeansFloats) * int64_t{sizeof(float)}));
     context_.not_finite = static_cast<int*>(allocate(sizeof(int)));
   }
 
   ~CudaBackend() override {
+    cuda::close_engines(&context_);
     for (void* memory :
          {static_cast<void*>(context_.scratch), static_cast<void*>(context_.not_finite), static_cast<void*>(staging_)})
       if (memory != nullptr) cudaFree(memory);

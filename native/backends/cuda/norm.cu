@@ -100,6 +100,7 @@ __global__ void __launch_bounds__(kBlock) apply_norm(View<T> x, const float* gam
   const Affine affine = load_affine(gamma, beta, mean, variance, column.vector);
   for (int64_t place = column.place; place < x.places; place += column.step) {
     Lanes value = load(x.at(place, column.vector));
+#pragma unroll(Act::kUnroll)
     for (int i = 0; i < kLanes; ++i)
       value.v[i] = act.value(affine.scale.v[i] * (value.v[i] - affine.mean.v[i]) + affine.beta.v[i]);
     if constexpr (with_residual) {
@@ -143,6 +144,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
     for (int64_t place = column.place; place < x.places; place += column.step) {
       const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+#pragma unroll(Act::kUnroll)
       for (int i = 0; i < kLanes; ++i) {
         const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
         const float g = delta.v[i] * act.slope(gamma.v[i] * z + beta.v[i]);
@@ -184,6 +186,7 @@ __global__ void __launch_bounds__(kBlock)
   for (int64_t place = column.place; place < x.places; place += column.step) {
     const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
     Lanes result;
+#pragma unroll(Act::kUnroll)
     for (int i = 0; i < kLanes; ++i) {
       const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
       const float g = delta.v[i] * act.slope(gamma.v[i] * z + beta.v[i]);
@@ -201,6 +204,7 @@ __global__ void __launch_bounds__(kBlock) apply_bias(View<T> x, const float* bia
   const Lanes shift = bias != nullptr ? load(bias + column.vector * kLanes) : zeros();
   for (int64_t place = column.place; place < x.places; place += column.step) {
     Lanes value = load(x.at(place, column.vector));
+#pragma unroll(Act::kUnroll)
     for (int i = 0; i < kLanes; ++i) value.v[i] = act.value(value.v[i] + shift.v[i]);
     if constexpr (with_residual) {
       const Lanes add = load(residual.at(place, column.vector));
@@ -223,6 +227,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int64_t place = column.place; place < x.places; place += column.step) {
       const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
       Lanes result;
+#pragma unroll(Act::kUnroll)
       for (int i = 0; i < kLanes; ++i) {
         result.v[i] = delta.v[i] * act.slope(value.v[i] + shift.v[i]);
         sum.v[i] += result.v[i];

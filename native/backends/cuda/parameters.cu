@@ -1,6 +1,6 @@
 #include "cuda/parameters.h"
 
-#include "cuda/element.h"
+#include "cuda/task.h"
 
 namespace dk::cuda {
 namespace {

@@ -1,11 +1,11 @@
-// CUDA for the kernels' sources: nvcc's own, or its emulation on the processor for tests. Kernels are launched by these macros,
-// since the triangular brackets are no C++; a kernel that calls __syncthreads() must be launched WITH_BARRIERS.
+// CUDA for the kernels' sources: the toolkit's own, or its emulation on the processor for tests. Kernels are launched by these
+// macros, since the triangular brackets are no C++; a kernel that calls __syncthreads() must be launched WITH_BARRIERS.
 #pragma once
 
-#if defined(__CUDACC__)
+#if defined(DK_CUDA_EMULATED)
+#include "cuda/emulation/emulation.h"
+#else
 #include <cuda_runtime.h>
 #define DK_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
 #define DK_LAUNCH_WITH_BARRIERS(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
-#else
-#include "cuda/emulation/emulation.h"
 #endif

@@ -58,8 +58,8 @@ struct ConvDesc {
   DType dtype = DType::f32;
   int src_buffer_c = 0, dst_buffer_c = 0;  // channels of the buffers that the views lie in
   int src_c_offset = 0, dst_c_offset = 0;
-  bool src_planar = false;  // the network's input
-  bool training = false;    // backward will be called
+  bool src_planar = false;      // the network's input
+  bool training = false;        // backward will be called
   bool adds_src_delta = false;  // and backward_data with accumulate
   // Inference only (training == false): dst = act(conv + bias) [+ residual], in one pass where the back end can.
   Activation fused_activation = Activation::linear;

@@ -2,6 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
+
+#include "backend/cuda_door.h"
 #include "core/json_writer.h"
 #include "core/status.h"
 #include "cpu/cpu_backend.h"
@@ -23,7 +27,12 @@ DeviceInfo cpu_device() {
 
 }  // namespace
 
-std::vector<DeviceInfo> list_devices() { return {cpu_device()}; }
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> devices = cuda_devices();
+  devices.push_back(cpu_device());
+  std::stable_partition(devices.begin(), devices.end(), [](const DeviceInfo& device) { return device.usable; });
+  return devices;
+}
 
 std::string devices_json() {
   JsonWriter json;
@@ -40,10 +49,12 @@ std::string devices_json() {
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
-  if (device == "auto" || device == "cpu") return make_cpu_backend(threads);
+  if (device == "auto") return make_backend(list_devices().front().id, threads);
+  if (device == "cpu") return make_cpu_backend(threads);
   if (device == "reference") return make_reference_backend();
-  if (device.rfind("cuda", 0) == 0)
-    fail(Status::device, "device %s: this build has no CUDA back end; use -device cpu", device.c_str());
+  if (device == "cuda") return open_cuda_device(0);
+  if (device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.find_first_not_of("0123456789", 5) == std::string::npos)
+    return open_cuda_device(std::atoi(device.c_str() + 5));
   fail(Status::device, "device '%s' is not known; known: auto, cpu, reference, cuda, cuda:N", device.c_str());
 }
 

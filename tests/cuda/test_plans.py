@@ -1,0 +1,63 @@
+"""cuDNN has a plan for every convolution of both networks, on five kinds of card, without any of them (`./studio test --cuda-build`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darknet_bridge.formats import write_cfg
+from darknet_bridge.recipes import make_cfg
+
+ROOT = Path(__file__).resolve().parents[2]
+CARDS = sorted((Path(__file__).parent / "cards").glob("*.json"))
+SECONDS = 900
+
+build = os.environ.get("DARKNET_CUDA_BUILD", "")
+pytestmark = pytest.mark.skipif(not build, reason="run by ./studio test --cuda-build")
+
+
+def wheels() -> Path:
+    found = importlib.util.find_spec("nvidia.cudnn")
+    assert found is not None
+    assert found.submodule_search_locations
+    return Path(next(iter(found.submodule_search_locations))).parent
+
+
+@pytest.fixture(scope="session")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a libcuda.so.1 without a device in it."""
+    folder = tmp_path_factory.mktemp("stub")
+    nvcc = subprocess.run(["nvcc", "--dryrun", "-x", "cu", "-"], input="", capture_output=True, text=True, check=False).stderr
+    top = next(line.split("=", 1)[1].strip() for line in nvcc.splitlines() if "TOP=" in line)
+    engines = wheels() / "cudnn" / "lib" / "libcudnn_engines_runtime_compiled.so.9"
+    command = [sys.executable, str(ROOT / "tools" / "cuda" / "stub_libcuda.py"), f"{top}/include/cuda.h", str(engines)]
+    source = folder / "stub.c"
+    source.write_text(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", str(folder / "libcuda.so.1"), str(source)], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
+@pytest.mark.parametrize(
+    ("model", "size", "precision"), [("yolov3-tiny", 416, "bf16"), ("yolov4", 608, "bf16"), ("yolov4", 416, "f32")]
+)
+def test_every_convolution_has_a_plan(card: Path, model: str, size: int, precision: str, stub: Path, tmp_path: Path) -> None:
+    cfg = tmp_path / "net.cfg"
+    write_cfg(cfg, make_cfg(model, classes=80))
+    program = ROOT / build / "backends" / "cuda" / "dk_cuda_plans"
+    folders = f"{wheels()}/cudnn/lib:{wheels()}/cu13/lib"
+    done = subprocess.run(
+        [str(program), str(card), str(cfg), str(size), "64", precision],
+        env=os.environ | {"LD_LIBRARY_PATH": str(stub), "DARKNET_CUDA_LIBRARIES": folders},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", 0 missing," in done.stdout
