@@ -222,6 +222,10 @@ class EditSession:
                 wanted.append((category_id, rect, box.flags))
         return self._add(wanted, "Repeat") if wanted else []
 
+    def add(self, wanted: Sequence[tuple[int, Rect]], label: str) -> list[EditBox]:
+        """Boxes from elsewhere as (category id, rect inside the image); they are selected."""
+        return self._add([(category_id, rect, ()) for category_id, rect in wanted], label) if wanted else []
+
     def reset(self) -> bool:
         """Back to the last submission (to nothing before the first), as one step of undo."""
         return self._change(self.submitted, "Reset")

@@ -15,6 +15,7 @@ from gui.tk.theme import Theme
 
 from .canvas_boxes import BoxItems, CanvasBox
 from .canvas_pointer import Pointer
+from .canvas_suggestions import SuggestionItems
 from .picture import Adjustment, Picture, Pixels, as_ppm, with_fills
 from .viewport import STEP, View, Viewport
 
@@ -42,6 +43,8 @@ class CanvasEvents:
     hover: Callable[[int | None], object] = _ignore
     pointer: Callable[[float | None, float | None], object] = _ignore  # None: left the image
     menu: Callable[[int, int, int | None], object] = _ignore  # (screen x, screen y, key under it)
+    suggested: Callable[[int | None], object] = _ignore  # the pointer came to this suggestion
+    accept: Callable[[int], object] = _ignore  # a suggestion was clicked
     zoomed: Callable[[float], object] = _ignore
 
 
@@ -65,7 +68,9 @@ class BoxCanvas(tk.Canvas):
         self._image_item = self.create_image(0, 0, anchor="nw", image=self._photo)
         self._message = self.create_text(0, 0, font=fonts.BODY, justify="center", width=420)
         self.items = BoxItems(self, self.port, theme.px)
+        self.suggestions = SuggestionItems(self, self.port, theme.px)
         self._all: tuple[CanvasBox, ...] = ()
+        self._suggested: tuple[tuple[CanvasBox, ...], int | None] = ((), None)
         self._boxes_shown = True
         self._without_fill: frozenset[int] = frozenset()
         self._redraw: str | None = None
@@ -83,6 +88,7 @@ class BoxCanvas(tk.Canvas):
         self.pointer.abandon()
         self.items.clear()
         self._all = ()
+        self.show_suggestions(())
         self.picture = picture
         self.itemconfigure(self._message, text="" if picture is not None else message)
         if picture is not None:
@@ -100,6 +106,12 @@ class BoxCanvas(tk.Canvas):
             self._schedule()
         self._show_badge()
 
+    def show_suggestions(self, boxes: Sequence[CanvasBox], marked: int | None = None) -> None:
+        """What may become boxes; hidden with them."""
+        self._suggested = (tuple(boxes), marked)
+        self.suggestions.show(*(self._suggested if self._boxes_shown else ((), None)))
+        self._show_badge()
+
     @property
     def boxes_shown(self) -> bool:
         return self._boxes_shown
@@ -107,6 +119,7 @@ class BoxCanvas(tk.Canvas):
     def set_boxes_shown(self, shown: bool) -> None:
         self._boxes_shown = shown
         self.items.show(self._all if shown else (), self.items.selection)
+        self.suggestions.show(*(self._suggested if shown else ((), None)))
         self._fills_changed = True
         self._schedule()
 
@@ -195,6 +208,7 @@ class BoxCanvas(tk.Canvas):
         if self._view_changed:
             self._base = None if self.picture is None else self.picture.render(self.port, self.adjustment)
             self.items.show(self._all if self._boxes_shown else (), self.items.selection, moved_view=True)
+            self.suggestions.place()
             self.pointer.refresh()
             self._show_badge()
             self.events.zoomed(self.port.scale)
@@ -248,4 +262,5 @@ class BoxCanvas(tk.Canvas):
         self.itemconfigure(self._badge[0], fill=self.theme.colour("tooltip"))
         self.itemconfigure(self._badge[1], fill=self.theme.colour("on_tooltip"))
         self.items.fonts_changed()
+        self.suggestions.place(metrics=True)
         self.view_changed()

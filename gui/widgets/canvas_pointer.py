@@ -3,6 +3,7 @@
 Draw mode sticks: a drag draws, also over existing boxes; a click on a box selects it, a click elsewhere is the first of two
 corners. Handles and label tags stay live in it, so that the box just drawn can be set right at once. Select mode: a drag on a
 box moves it, elsewhere it is a rubber band. Ctrl held is the other tool; with Ctrl or Shift a click adds to the selection.
+In both a click on a suggestion accepts it, unless a smaller box or a label lies there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tkinter as tk
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gui.tk import fonts
+from .canvas_rubber import Rubber
 
 if TYPE_CHECKING:
     from .box_canvas import BoxCanvas
@@ -43,6 +44,7 @@ class _Press:
     started: bool = False
     offset: tuple[float, float] = (0.0, 0.0)  # from the pointer to the handle, in image pixels
     stamps: bool = False  # the second press of a double-click
+    suggestion: int | None = None  # what a click accepts
 
 
 class Pointer:
@@ -54,17 +56,12 @@ class Pointer:
         self._press: _Press | None = None
         self._corner: tuple[float, float] | None = None  # the first of two clicks, image pixels
         self._hand = False
+        self._accepted = False  # by the click before: another at once is no double-click
+        self._suggested: int | None = None  # under the pointer
         self._last_pan = (0.0, 0.0)
         self._cross = [canvas.create_line(0, 0, 0, 0, fill="#000000", state="hidden") for _ in range(2)]
         self._cross += [canvas.create_line(0, 0, 0, 0, fill="#ffffff", dash=(4, 4), state="hidden") for _ in range(2)]
-        self._rubber = (
-            canvas.create_rectangle(0, 0, 0, 0, outline="#000000", width=3, state="hidden"),
-            canvas.create_rectangle(0, 0, 0, 0, outline="#ffffff", width=1, state="hidden"),
-        )
-        self._size = (
-            canvas.create_rectangle(0, 0, 0, 0, width=0, fill="#000000", state="hidden"),
-            canvas.create_text(0, 0, fill="#ffffff", font=fonts.TINY, anchor="nw", state="hidden"),
-        )
+        self._rubber = Rubber(canvas)
         self._bind()
 
     def _bind(self) -> None:
@@ -96,7 +93,7 @@ class Pointer:
         if press is not None and press.started and press.kind in ("move", "resize"):
             self._canvas.dragging(())
             self._canvas.events.cancel()
-        self._hide_rubber()
+        self._rubber.hide()
         return (press is not None and press.started) or corner is not None
 
     def hold_hand(self, held: bool) -> None:
@@ -110,7 +107,7 @@ class Pointer:
         self._show_cross()
         self._show_cursor()
         if self._corner is not None and self.position is not None:
-            self._show_rubber(self._corner, self._canvas.port.to_image(*self.position))
+            self._rubber.show(self._corner, self._canvas.port.to_image(*self.position))
 
     # --- buttons
 
@@ -145,11 +142,24 @@ class Pointer:
                 offset = (horizontal, vertical)
             return _Press("resize", x, y, *handle, offset=offset)
         drawing = self._draws(control, bool(state & _SHIFT))
+        suggestion = None if adds else self._suggestion_at(x, y)
+        if suggestion is not None:
+            return _Press("draw" if drawing else "band", x, y, suggestion=suggestion)
         tag = canvas.items.tag_at(x, y)
         key = tag if tag is not None else canvas.items.box_at(x, y)
         if drawing:
             return _Press("move" if tag is not None and not adds else "draw", x, y, key, adds=adds)
         return _Press("band" if key is None else "move", x, y, key, adds=adds)
+
+    def _suggestion_at(self, x: float, y: float) -> int | None:
+        """The key of the one that a click would accept."""
+        items = self._canvas.items
+        found = self._canvas.suggestions.at(x, y)
+        if found is None or items.handle_at(x, y) is not None or items.tag_at(x, y) is not None:
+            return None
+        under = items.box_at(x, y)
+        box = None if under is None else items.find(under)
+        return found.key if box is None or found.area < box.area else None
 
     def _draws(self, control: bool, shift: bool) -> bool:
         return (self._canvas.mode == "draw") != control and not (shift and not control)
@@ -163,7 +173,9 @@ class Pointer:
         """The second press of a double-click."""
         canvas = self._canvas
         x, y = event.x, event.y
-        can_stamp = canvas.mode == "draw" or canvas.items.box_at(x, y) is None
+        accepted, self._accepted = self._accepted, False
+        can_stamp = not accepted and self._suggestion_at(x, y) is None
+        can_stamp = can_stamp and (canvas.mode == "draw" or canvas.items.box_at(x, y) is None)
         if canvas.picture is None or int(event.state) & (_CONTROL | _SHIFT) or canvas.items.handle_at(x, y) or not can_stamp:
             self._pressed(event)
             return
@@ -204,14 +216,14 @@ class Pointer:
             self._last_pan = (x, y)
         elif press.kind == "move":
             canvas.events.move(at[0] - start[0], at[1] - start[1])
-            self._show_size_of(press.key)
+            self._rubber.show_size_of(press.key)
         elif press.kind == "resize" and press.key is not None:
             canvas.events.resize(press.key, press.handle, at[0] + press.offset[0], at[1] + press.offset[1])
-            self._show_size_of(press.key)
+            self._rubber.show_size_of(press.key)
         elif press.kind == "second" and self._corner is not None:
-            self._show_rubber(self._corner, at)
+            self._rubber.show(self._corner, at)
         elif press.kind in ("draw", "band"):
-            self._show_rubber(start, at, band=press.kind == "band")
+            self._rubber.show(start, at, band=press.kind == "band")
         if press.kind != "pan":
             self._show_cross()
 
@@ -224,7 +236,7 @@ class Pointer:
         else:
             self._finished(press, self._canvas.port.to_image(event.x, event.y))
         if self._corner is None:
-            self._hide_rubber()
+            self._rubber.hide()
         self._moved(event)
 
     def _finished(self, press: _Press, at: tuple[float, float]) -> None:
@@ -245,7 +257,10 @@ class Pointer:
     def _clicked(self, press: _Press, event: tk.Event[tk.Misc]) -> None:
         canvas = self._canvas
         at = canvas.port.to_image(press.x, press.y)
-        if press.stamps:
+        self._accepted = press.suggestion is not None
+        if press.suggestion is not None:
+            canvas.events.accept(press.suggestion)
+        elif press.stamps:
             canvas.events.stamp(*at)
         elif press.kind == "menu":
             canvas.events.menu(event.x_root, event.y_root, canvas.items.box_at(press.x, press.y))
@@ -274,16 +289,22 @@ class Pointer:
         if canvas.picture is None:
             return
         if self._corner is not None:
-            self._show_rubber(self._corner, canvas.port.to_image(event.x, event.y))
+            self._rubber.show(self._corner, canvas.port.to_image(event.x, event.y))
         else:
             tag = canvas.items.tag_at(event.x, event.y)
             key = tag if tag is not None else canvas.items.box_at(event.x, event.y)
             if key != canvas.items.hovered:
                 canvas.items.hover(key)
                 canvas.events.hover(key)
+            self._hover_suggestion(self._suggestion_at(event.x, event.y))
         self._show_cursor(int(event.state))
         self._show_cross()
         self._tell_position(event.x, event.y)
+
+    def _hover_suggestion(self, key: int | None) -> None:
+        if key != self._suggested:
+            self._suggested = key
+            self._canvas.events.suggested(key)
 
     def _left(self, _event: tk.Event[tk.Misc]) -> None:
         if self._press is not None:
@@ -293,6 +314,7 @@ class Pointer:
         if self._canvas.items.hovered is not None:
             self._canvas.items.hover(None)
             self._canvas.events.hover(None)
+        self._hover_suggestion(None)
         self._canvas.events.pointer(None, None)
 
     def _wheel(self, event: tk.Event[tk.Misc], steps: float) -> None:
@@ -321,6 +343,8 @@ class Pointer:
             handle = canvas.items.handle_at(*self.position)
             if handle is not None:
                 cursor = _CURSORS[handle[1]]
+            elif self._suggestion_at(*self.position) is not None:
+                cursor = "hand2"
             elif canvas.items.tag_at(*self.position) is not None or (
                 cursor == "left_ptr" and canvas.items.box_at(*self.position) is not None
             ):
@@ -340,41 +364,3 @@ class Pointer:
                 canvas.coords(item, x, 0, x, height)
         for item in self._cross:
             canvas.itemconfigure(item, state="normal" if shown else "hidden")
-
-    def _show_rubber(self, start: tuple[float, float], end: tuple[float, float], band: bool = False) -> None:
-        canvas = self._canvas
-        width, height = canvas.port.image
-        ends = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in (start, end)]
-        corners = [canvas.port.to_canvas(*point) for point in ends]
-        for item, ink in zip(self._rubber, ("#000000", "#ffffff" if band else canvas.colour), strict=True):
-            canvas.coords(item, *corners[0], *corners[1])
-            canvas.itemconfigure(item, state="normal")
-            if item == self._rubber[1]:
-                canvas.itemconfigure(item, outline=ink, dash=(4, 3) if band else (), width=1 if band else 2)
-            canvas.tag_raise(item)
-        if not band:
-            self._show_size(abs(ends[0][0] - ends[1][0]), abs(ends[0][1] - ends[1][1]), corners)
-
-    def _show_size_of(self, key: int | None) -> None:
-        box = None if key is None else self._canvas.items.find(key)
-        if box is not None:
-            port = self._canvas.port
-            corners = [port.to_canvas(box.left, box.top), port.to_canvas(box.right, box.bottom)]
-            self._show_size(box.right - box.left, box.bottom - box.top, corners)
-
-    def _show_size(self, width: float, height: float, corners: list[tuple[float, float]]) -> None:
-        """Below the lower right corner."""
-        canvas = self._canvas
-        rectangle, text = self._size
-        x, y = max(c[0] for c in corners) + 6, max(c[1] for c in corners) + 6
-        canvas.itemconfigure(text, text=f"{width:.0f} x {height:.0f}", state="normal")
-        canvas.coords(text, min(x, canvas.port.canvas[0] - 80) + 4, min(y, canvas.port.canvas[1] - 22) + 2)
-        left, top, right, bottom = canvas.bbox(text) or (0, 0, 0, 0)
-        canvas.coords(rectangle, left - 4, top - 2, right + 4, bottom + 2)
-        canvas.itemconfigure(rectangle, state="normal")
-        canvas.tag_raise(rectangle)
-        canvas.tag_raise(text)
-
-    def _hide_rubber(self) -> None:
-        for item in (*self._rubber, *self._size):
-            self._canvas.itemconfigure(item, state="hidden")

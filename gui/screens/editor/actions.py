@@ -40,13 +40,21 @@ class Actions:
         if self.screen.categories.deed_is_last:
             self.screen.categories.undo()
         else:
-            self._done(self.session.undo())
+            self._done(self._again(self.session.undo()))
 
     def redo(self) -> None:
-        self._done(self.session.redo())
+        self._done(self._again(self.session.redo()))
+
+    def _again(self, label: str | None) -> str | None:
+        self.screen.suggestions.undone()
+        return label
 
     def delete(self) -> None:
-        self._done(self.session.delete())
+        """The selected boxes; with none, the marked suggestion."""
+        if self.screen.suggestions.has_keys:
+            self.screen.suggestions.reject()
+        else:
+            self._done(self.session.delete())
 
     def copy(self) -> None:
         count = self.screen.visit.copy(self.session)
@@ -78,6 +86,10 @@ class Actions:
         self.screen.display.boxes()
 
     def next_box(self, step: int) -> None:
+        """While there are suggestions, the next of them."""
+        if self.screen.suggestions.has_keys:
+            self.screen.suggestions.next(step)
+            return
         box = self.session.select_next(step)
         self.screen.display.boxes()
         if box is not None and not self.screen.stage.canvas.view.fit:
@@ -89,8 +101,9 @@ class Actions:
     def escape(self) -> None:
         if self.screen.stage.canvas.pointer.abandon() or self.screen.session is None:
             return
-        self.session.select([])
-        self.screen.display.boxes()
+        if not self.screen.suggestions.reject_all():
+            self.session.select([])
+            self.screen.display.boxes()
 
     def arrow(self, name: str, pixels: int, resize: bool) -> None:
         dx, dy = (value * pixels for value in _ARROWS[name])
@@ -142,6 +155,9 @@ class Actions:
         reason = self.screen.editing_reason()
         return reason or (None if self.session.selection else NOTHING_SELECTED)
 
+    def can_delete(self) -> str | None:
+        return None if self.screen.suggestions.has_keys else self.with_selection()
+
     def can_undo(self) -> str | None:
         if self.screen.categories.deed_is_last:
             return None
@@ -188,11 +204,13 @@ class Actions:
             Command("editor.cut", "Cut", self.cut, ("Ctrl+X",), self.with_selection, group),
             Command("editor.paste", "Paste", self.paste, ("Ctrl+V",), self.can_paste, group),
             Command("editor.all", "Select all", self.select_all, ("Ctrl+A",), edits, group),
-            Command("editor.next_box", "Next box", lambda: self.next_box(1), (".",), edits, group),
-            Command("editor.previous_box", "Previous box", lambda: self.next_box(-1), (",",), edits, group),
+            Command("editor.next_box", "Next box or suggestion", lambda: self.next_box(1), (".",), edits, group),
+            Command("editor.previous_box", "Previous box or suggestion", lambda: self.next_box(-1), (",",), edits, group),
             Command("editor.lock", "Lock or unlock", self.lock, ("L",), self.with_selection, group),
-            Command("editor.delete", "Delete", self.delete, ("Delete", "Backspace"), self.with_selection, group),
-            Command("editor.escape", "Deselect, give up a drag", self.escape, ("Esc",), group=group),
+            Command(
+                "editor.delete", "Delete, or reject a suggestion", self.delete, ("Delete", "Backspace"), self.can_delete, group
+            ),
+            Command("editor.escape", "Deselect, give up a drag, reject all suggestions", self.escape, ("Esc",), group=group),
             *self._digit_commands(),
             Command(
                 "editor.add_category",

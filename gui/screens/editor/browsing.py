@@ -114,6 +114,7 @@ class Browser:
             screen.left.files.select(entry.image_id)
             number = f"{screen.book.number(entry.image_id):,} of {len(screen.book.entries):,}"
             screen.stage.file.configure(text=f"{entry.name}   {number}")
+        screen.suggestions.opened()
         self._prefetch()
 
     def _prefetch(self) -> None:

@@ -71,7 +71,17 @@ def more_menu(screen: EditorScreen, go_on: bool, set_go_on: Callable[[bool], obj
     for value, label in ((True, "After Submit: go to the next without submission"), (False, "After Submit: stay on the image")):
         menu.add_radiobutton(label=label, variable=choice, value=value, command=lambda: set_go_on(choice.get()))
     menu.add_separator()
+    by_itself = tk.BooleanVar(menu, screen.suggestions.by_itself)
+    menu.by_itself = by_itself  # type: ignore[attr-defined]
+    menu.add_checkbutton(
+        label="Suggest boxes by itself on new images",
+        variable=by_itself,
+        command=lambda: screen.suggestions.set_by_itself(by_itself.get()),
+        state="disabled" if screen.read_only_reason() else "normal",
+    )
+    menu.add_separator()
     for label, command_id in (
+        ("Suggest boxes", "editor.suggest"),
         ("Go to image number…", "editor.jump"),
         ("Select all boxes", "editor.all"),
         ("All boxes of the active category", "editor.crops"),

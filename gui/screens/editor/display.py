@@ -57,6 +57,7 @@ class Display:
             rows = [_row(box, order[box.category_id], session) for box in boxes]
             screen.left.boxes.show(rows, session.selection, NEGATIVE_HINT)
             screen.stage.selection.configure(text=_size_of(session.selected))
+        screen.suggestions.show()
         self.state()
         screen.find_box()
 

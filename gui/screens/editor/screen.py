@@ -32,6 +32,7 @@ from .display import Display
 from .left import LeftColumn, LeftEvents
 from .saving import Saver
 from .stage import Stage
+from .suggestions import Suggestions
 
 NO_IMAGES = "This dataset has no images. Close the editor and add some in the step Dataset."
 
@@ -61,6 +62,7 @@ class EditorScreen(Screen):
         self._leave_for: Callable[[], object] = self.close
         self.actions, self.browser = Actions(self), Browser(self)
         self.categories, self.display = Categories(self), Display(self)
+        self.suggestions = Suggestions(self)
         self.saver = self._new_saver()
         self._build()
 
@@ -82,12 +84,13 @@ class EditorScreen(Screen):
         ttk.Frame(self, style="Line.TFrame", width=1).grid(row=0, column=1, sticky="ns")
         self.stage = Stage(self, self.theme, commands, self._canvas_events())
         self.stage.grid(row=0, column=2, sticky="nsew")
-        commands.register(self, self.actions.commands())
+        commands.register(self, [*self.actions.commands(), *self.suggestions.commands()])
         commands.follow(self, self._show_keys)
 
     def _show_keys(self) -> None:
         self.left.show_keys(self.context.commands)
         self.stage.show_keys(self.context.commands)
+        self.suggestions.show_keys()
 
     def _canvas_events(self) -> CanvasEvents:
         return CanvasEvents(
@@ -104,6 +107,8 @@ class EditorScreen(Screen):
             pointer=lambda x, y: self.stage.show_pointer(x, y),
             menu=lambda x, y, key: dialogs.box_menu(self, x, y, key),
             zoomed=lambda scale: self.stage.show_zoom(scale),
+            suggested=self.suggestions.point,
+            accept=self.suggestions.accept,
         )
 
     # --- the group
@@ -114,6 +119,7 @@ class EditorScreen(Screen):
         self._may_leave = self.categories.deed_is_last = False
         self._look_at, self._back = params.get("look_at"), str(params.get("back", "annotation"))
         self.browser.start()
+        self.suggestions.start()
         self.saver = self._new_saver()
         self.display.no_picture("Opening…")
         group_id, image_id = self.group_id, params.get("image_id")
@@ -162,6 +168,7 @@ class EditorScreen(Screen):
 
     def on_changes(self, topics: frozenset[str]) -> None:
         """Categories and imports; drafts and submissions of this window are known already."""
+        self.suggestions.on_changes(topics)
         group_id = self.group_id
         if f"categories:{group_id}" in topics or "everything" in topics or f"group:{group_id}" in topics:
 
@@ -334,6 +341,7 @@ class EditorScreen(Screen):
             return False
         canvas = self.stage.canvas
         canvas.pointer.abandon()
+        self.suggestions.close()
         shown = canvas.view
         view = EditorView(self.image_id, shown.fit, shown.scale, shown.x, shown.y).as_json()
         self.store(lambda: annotate.remember_view(self.workspace, self.group_id, view))

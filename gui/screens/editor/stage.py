@@ -21,6 +21,7 @@ TOOLS = (
     ("editor.undo", "arrow-counterclockwise", "Undo"),
     ("editor.redo", "arrow-clockwise", "Redo"),
     ("editor.repeat", "repeat", "The boxes of the image before, here too"),
+    ("editor.suggest", "stars", "Suggest boxes: your own model proposes them"),
     ("", "", ""),
     ("editor.zoom_out", "zoom-out", "Zoom out"),
     ("editor.zoom_in", "zoom-in", "Zoom in"),
@@ -80,6 +81,10 @@ class Stage(ttk.Frame):
         self.more.configure(takefocus=False)
         self.more.pack(side="left")
         ttk.Frame(self, style="Line.TFrame", height=1).grid(row=0, column=0, sticky="sew")
+
+    def tool(self, command_id: str) -> ttk.Button:
+        """Raises KeyError."""
+        return self._tools[command_id]
 
     # --- what is shown
 
