@@ -1,4 +1,4 @@
-"""cuDNN has a plan for every convolution of both networks, on five kinds of card, without any of them (`./studio test --cuda-build`)."""
+"""cuDNN has a plan for every convolution of both networks, on described cards (`./studio test --cuda-build`; needs no card)."""
 
 from __future__ import annotations
 

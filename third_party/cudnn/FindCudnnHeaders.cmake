@@ -10,7 +10,7 @@ endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CudnnHeaders REQUIRED_VARS CUDNN_INCLUDE VERSION_VAR CudnnHeaders_VERSION HANDLE_VERSION_RANGE
-  REASON_FAILURE_MESSAGE "install them with `pip install 'nvidia-cudnn-cu13~=9.19'`, or pass -DDK_CUDNN_ROOT=<where cudnn_graph.h is>")
+  REASON_FAILURE_MESSAGE "install them with `pip install 'nvidia-cudnn-cu13~=9.19.0'`, or pass -DDK_CUDNN_ROOT=<where cudnn_graph.h is>")
 if(CudnnHeaders_FOUND AND NOT TARGET cudnn::headers)
   add_library(cudnn::headers INTERFACE IMPORTED)
   set_target_properties(cudnn::headers PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${CUDNN_INCLUDE}")
