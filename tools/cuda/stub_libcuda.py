@@ -1,8 +1,8 @@
 """Writes the source of a libcuda.so.1 without a device, for building cuDNN's plans on a machine without a driver.
 
-cuDNN opens the driver's library when it compiles kernels at run time, loads what it compiled, and asks how many blocks of it fit
-a multiprocessor. This stand-in has every name that cuda.h declares or that stands in the given library; it takes modules, finds any
-function in them, and answers everything else with "no device":
+cuDNN opens the driver's library when it compiles kernels at run time, loads what it compiled, and asks how many blocks of it
+fit a multiprocessor. This stand-in has every name that cuda.h declares or that stands in the given library; it takes modules,
+finds any function in them, and answers everything else with "no device":
 
     stub_libcuda.py cuda.h libcudnn_engines_runtime_compiled.so.9 > stub.c
     cc -shared -fPIC -o libcuda.so.1 stub.c
