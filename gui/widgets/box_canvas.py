@@ -179,7 +179,12 @@ class BoxCanvas(tk.Canvas):
 
     def zoom_to(self, keys: Collection[int]) -> None:
         """To these boxes."""
-        chosen = [box for box in self._all if box.key in keys]
+        self._zoom_to([box for box in self._all if box.key in keys])
+
+    def zoom_to_suggestion(self, key: int | None) -> None:
+        self._zoom_to([box for box in self.suggestions.boxes if box.key == key])
+
+    def _zoom_to(self, chosen: Sequence[CanvasBox]) -> None:
         if chosen:
             self.port.show(
                 min(box.left for box in chosen),

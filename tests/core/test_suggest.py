@@ -14,7 +14,7 @@ from darknet_bridge.errors import CancelledError
 from gui.core import annotate, experiments, suggest
 from gui.core.box_geometry import Bounds, Rect
 from gui.core.editing import EditSession
-from gui.core.records import CheckpointFile
+from gui.core.records import CheckpointFile, RunState
 from gui.core.suggest import Model, Offer, Suggester, find_model
 from gui.core.workspace import Workspace
 
@@ -72,7 +72,8 @@ def test_the_newest_training_with_weights_is_offered_at_once(case: Case) -> None
     weights.unlink()
     assert case.model().title == "Training 1 of “Bird finder”, step 100"
     write_model(case.model().cfg, weights, 2)
-    assert case.model().run_id == newer
+    case.workspace.store.runs.set_state(newer, RunState.RUNNING)
+    assert case.model().run_id == newer  # also while it is at work
     case.workspace.store.runs.delete(newer)
     assert case.model().step == 100
 

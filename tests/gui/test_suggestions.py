@@ -177,9 +177,10 @@ def test_new_images_get_suggestions_by_themselves_when_that_is_switched_on(make:
     assert suggested(bench) == []
     screen.suggestions.set_by_itself(True)
     bench.turn(lambda: len(suggested(bench)) == 4, "suggestions come")
-    for image_id in bench.ids[1:4]:  # has a box; is a negative example; is new
+    for image_id, is_new in zip(bench.ids[1:4], (False, False, True), strict=True):  # has a box; is a negative example; is new
         bench.key("Next")
         bench.turn(lambda each=image_id: screen.image_id == each and screen.session is not None)  # type: ignore[misc]
+        assert is_new or (screen.suggestions.reason() is None and suggested(bench) == [])
     bench.turn(lambda: len(suggested(bench)) == 4, "suggestions come")
     assert [json.loads(line)["image"] for line in bench.app.events() if '"suggested"' in line] == [bench.ids[0], bench.ids[3]]
 
@@ -214,6 +215,37 @@ def test_a_library_that_can_only_be_read_gets_no_suggestions(make: Callable[...,
     bench.settle()
     assert suggested(bench) == [] and "Only to look at." in texts(bench.app.root)
     bench.app.workspace.read_only_reason = ""
+
+
+def test_hidden_boxes_are_shown_again_and_a_zoomed_view_follows_the_mark(make: Callable[..., EditorBench]) -> None:
+    bench = make()
+    bench.open()
+    bench.key("m")
+    ask(bench)
+    assert bench.canvas.boxes_shown and len(suggested(bench)) == 4
+    for _ in range(12):
+        bench.canvas.zoom(1, (0, 0))
+    bench.key("period")
+    bench.turn()
+    marked = next(box for box in bench.canvas.suggestions.boxes if box.key == bench.canvas.suggestions.marked)
+    left, top = bench.canvas.port.to_canvas(marked.left, marked.top)
+    right, bottom = bench.canvas.port.to_canvas(marked.right, marked.bottom)
+    width, height = bench.canvas.port.canvas
+    assert left >= 0 and top >= 0 and right <= width and bottom <= height
+    bench.key("m")
+    assert suggested(bench) == []
+
+
+def test_the_panel_fits_a_narrow_window(make: Callable[..., EditorBench]) -> None:
+    bench = make()
+    bench.open()
+    ask(bench)
+    panel = bench.screen.suggestions._panel
+    for size in ("960x600", "1440x900"):
+        bench.app.root.geometry(size)
+        bench.turn(lambda each=size: bench.app.root.winfo_width() == int(each.split("x")[0]))  # type: ignore[misc]
+        bench.turn()
+        assert panel.winfo_x() >= 0 and panel.winfo_x() + panel.winfo_width() <= bench.canvas.winfo_width()
 
 
 def test_a_model_that_cannot_be_read_is_named(make: Callable[..., EditorBench]) -> None:

@@ -51,7 +51,7 @@ class SuggestionPanel(ttk.Frame):
         self.accept = button(inner, theme, "", lambda: commands.run("editor.accept_all"), "Primary", takefocus=False)
         self.reject = button(inner, theme, "", lambda: commands.run("editor.reject_all"), takefocus=False)
         self.show_keys(commands)
-        self._lay_out(wide=True)
+        parent.bind("<Configure>", lambda _event: self._fit() if self.winfo_ismapped() else None, add="+")
 
     def show_keys(self, commands: Commands) -> None:
         """The keys on the buttons."""
@@ -66,10 +66,13 @@ class SuggestionPanel(ttk.Frame):
         if abs(self._threshold.get() - threshold) >= 0.01:
             self._threshold.set(threshold)
         if not self.winfo_ismapped():
-            self._lay_out(wide=True)
-            self.update_idletasks()
-            self._lay_out(self.winfo_reqwidth() < self.master.winfo_width())
+            self._fit()
             self.place(relx=0.5, rely=1.0, y=-self.theme.px(14), anchor="s")
+
+    def _fit(self) -> None:
+        self._lay_out(wide=True)
+        self.update_idletasks()  # how wide that is
+        self._lay_out(self.winfo_reqwidth() < self.master.winfo_width())
 
     def _lay_out(self, wide: bool) -> None:
         """The buttons beside the rest, or below it where the window is narrow."""

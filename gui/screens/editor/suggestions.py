@@ -179,6 +179,8 @@ class Suggestions:
         self.offer = Offer.of(model, detections, session.bounds)
         if not unasked:
             session.select([])
+            if not self.screen.stage.canvas.boxes_shown:
+                self.screen.display.toggle_boxes()
             if not self._open():
                 self.screen.say(NOTHING_FOUND)
         self.screen.display.boxes()
@@ -252,7 +254,10 @@ class Suggestions:
     def next(self, by: int) -> None:
         if self.offer is not None:
             self.offer.mark(self._shown(), by)
-            self.screen.display.boxes()
+            self.show()
+            canvas = self.screen.stage.canvas
+            if not canvas.view.fit:
+                canvas.zoom_to_suggestion(self.offer.marked)
 
     def accept(self, key: int | None = None) -> None:
         """One: the marked one unless it is said which."""
