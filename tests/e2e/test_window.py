@@ -116,8 +116,7 @@ def set_up_and_start(window: Window) -> None:
     window.sees("Network size (pixels)")
     window.scroll_down(*window.sees("START FROM").middle)
     window.until("the options", lambda: window.sees("Held-out images (%)").top < 800)
-    window.click_at(*window.field_of("Network size (pixels)").middle)
-    window.click(str(SIDE), "choice")
+    window.choose(window.field_of("Network size (pixels)"), str(SIDE))
     # The usual rate is too high for so few images a step: the network would run out of bounds.
     for field, value in (("Images a step", "2"), ("Learning rate", "0.0001"), ("TRAINING STEPS", str(STEPS))):
         window.fill(window.field_of(field), value)

@@ -25,6 +25,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 60.0
+RETRY_S = 4.0
 SIZE = "1440x900"
 
 # Answers one Tcl command a line: {"app": name, "script": text} -> {"answer": text} or {"problem": text}.
@@ -268,10 +269,38 @@ class Window:
 
     def fill(self, field: Thing, text: str) -> None:
         """Replaces what is in a field."""
-        self.click_at(*field.middle)
-        self.keys("End", "shift+Home")
-        self.type(text)
-        self.until(f"“{text}” in the field", lambda: any(t.path == field.path and t.text == text for t in self.look()))
+
+        def type_it(now: Thing) -> None:
+            self.click_at(*now.middle)
+            self.keys("End", "shift+Home")
+            self.type(text)
+
+        self.again_until(f"“{text}” in the field", field, type_it, lambda: self.at(field.path).text == text)
+
+    def choose(self, field: Thing, text: str) -> None:
+        """One of a field's choices."""
+        self.again_until(f"the choice “{text}”", field, lambda now: self.click_at(*now.middle), lambda: self.find(text, "choice"))
+        self.click(text, "choice")
+
+    def again_until(self, what: str, thing: Thing, act: Callable[[Thing], None], done: Callable[[], Any]) -> None:
+        """Does it where the thing is now and, as a person would, once more when the page moved below the pointer meanwhile."""
+        tried = -RETRY_S
+
+        def attempt() -> Any:
+            nonlocal tried
+            if done():
+                return True
+            if time.monotonic() - tried > RETRY_S:
+                act(self.at(thing.path))
+                tried = time.monotonic()
+            return done()
+
+        self.until(what, attempt)
+
+    def at(self, path: str) -> Thing:
+        """What is at a place in the window's tree, as it is now."""
+        found: Thing = self.until(path, lambda: next((thing for thing in self.look() if thing.path == path), None))
+        return found
 
     def field_of(self, text: str) -> Thing:
         """The field on the right of a label, or below it."""

@@ -1,4 +1,5 @@
-// Convolution by plain kernels, one thread a result: an output, a delta of the input, a delta of a weight. Right, not fast.
+// Convolution by plain kernels, one thread a result: an output, a delta of the input, a delta of a weight. Right, not fast: sums
+// are in double, so that a sum of thousands of products loses nothing.
 #include "cuda/conv_engine.h"
 #include "cuda/task.h"
 #include "cuda/view.h"
@@ -69,14 +70,16 @@ __global__ void __launch_bounds__(kBlock)
     conv_forward_kernel(Geometry g, View<T> x, const T* weights, const float* bias, Activation act, View<T> residual, View<T> y) {
   Target at;
   if (!my_target(y, &at)) return;
-  float sum = 0;
+  double total = 0;
   const int first = at.channel / g.oc_group * g.ic_group;
   for (int k = 0; k < g.area && at.channel < y.c; ++k) {
     int64_t from;
     if (!tap(g, x, at.image, at.y, at.x, k, &from)) continue;
     const T* pixel = x.data + from * x.stride + first;
-    for (int ic = 0; ic < g.ic_group; ++ic) sum += to_float(pixel[ic]) * to_float(weights[weight_at(g, at.channel, k, ic)]);
+    for (int ic = 0; ic < g.ic_group; ++ic)
+      total += static_cast<double>(to_float(pixel[ic])) * to_float(weights[weight_at(g, at.channel, k, ic)]);
   }
+  float sum = static_cast<float>(total);
   if (at.channel < y.c) {
     sum = activate(act, bias != nullptr ? sum + bias[at.channel] : sum);
     if (residual.data != nullptr) sum += to_float(residual.data[at.place * residual.stride + at.channel]);
@@ -88,7 +91,7 @@ template <class T>
 __global__ void __launch_bounds__(kBlock) conv_backward_data_kernel(Geometry g, View<T> dy, const T* weights, View<T> dx) {
   Target at;
   if (!my_target(dx, &at)) return;
-  float sum = 0;
+  double sum = 0;
   const int group = at.channel / g.ic_group, ic = at.channel % g.ic_group;
   for (int k = 0; k < g.area && at.channel < dx.c; ++k) {
     const int sy = at.y + g.padding - k / g.size * g.dilation, sx = at.x + g.padding - k % g.size * g.dilation;
@@ -98,10 +101,10 @@ __global__ void __launch_bounds__(kBlock) conv_backward_data_kernel(Geometry g, 
     const T* delta = dy.data + ((at.image * dy.h + oy) * dy.w + ox) * dy.stride;
     for (int o = 0; o < g.oc_group; ++o) {
       const int oc = group * g.oc_group + o;
-      sum += to_float(delta[oc]) * to_float(weights[weight_at(g, oc, k, ic)]);
+      sum += static_cast<double>(to_float(delta[oc])) * to_float(weights[weight_at(g, oc, k, ic)]);
     }
   }
-  store_one(dx.data + at.place * dx.stride + at.channel, sum);
+  store_one(dx.data + at.place * dx.stride + at.channel, static_cast<float>(sum));
 }
 
 // One thread a weight; rows of outputs are added up in float, the rows in double.
