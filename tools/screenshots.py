@@ -1,8 +1,9 @@
-"""Pictures of the screens that need no run, dark, light and at double size, for docs/screenshots and for looking at.
+"""Pictures of the screens, dark, light and at double size, for docs/screenshots and for looking at.
 
-    xvfb-run -s "-screen 0 2880x1800x24" .venv/bin/python tools/screenshots.py docs/screenshots [--only home,settings]
+    xvfb-run -s "-screen 0 2880x1800x24" .venv/bin/python tools/screenshots.py docs/screenshots [--trained] [--only home,settings]
 
-Makes a library of its own with the sample set in a temporary folder. The X server must have 2880x1800 pixels.
+Makes a library of its own with the sample set in a temporary folder; with --trained a small detector is trained on it first, for
+the pictures of Training, Review and suggestions. The X server must have 2880x1800 pixels.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from gui.app import App
 from gui.core import experiments
 from gui.core.records import Experiment, NewRun, RunState
 from gui.core.sample_set import SAMPLE_NAME, add_sample_set
+from gui.core.setup import TINY, Setup
 from gui.core.workspace import Workspace
 
 SIZE = (1440, 900)
 LOOKS = (("dark", 1.0), ("light", 1.0), ("dark", 2.0))
 SETTLE_S = 1.6
 PICTURES = 60
+TRAINED_STEPS = 300
+PATIENCE_S = 300.0
 
 
 def with_run(workspace: Workspace, name: str, state: RunState, done: int, reason: str = "") -> None:
@@ -66,11 +70,20 @@ def views(app: App, experiment: Experiment) -> Iterator[tuple[str, Callable[[], 
     if knows("annotation"):
         yield "new-group", partial(new_group, app)
         yield "annotation-after", lambda: app.root.event_generate("<Escape>")
+    if knows("crops"):
+        yield "crops", lambda: show("crops", experiment_id=experiment.id, group_id=experiment.group_id)
+    if app.workspace.store.runs.list(experiment.id):
+        yield "training", lambda: show("training", experiment_id=experiment.id)
+        yield "time-machine", lambda: app.router.current.show_step(TRAINED_STEPS // 3)  # type: ignore[union-attr]
+        yield "review", lambda: show("review", experiment_id=experiment.id)
     if knows("editor"):
         yield "editor", lambda: show("editor", experiment_id=experiment.id, group_id=experiment.group_id)
         yield "editor-drawing", partial(draw, app)
         yield "editor-keys", lambda: app.commands.run("keys")
         yield "editor-after", partial(give_up, app)
+        if app.workspace.store.runs.list(experiment.id):
+            yield "suggestions", partial(suggest, app, experiment)
+            yield "suggestions-after", partial(take_back, app)
     yield "settings", lambda: show("settings")
     yield "keys", lambda: app.commands.run("keys")
 
@@ -99,11 +112,41 @@ def give_up(app: App) -> None:
     app.router.current.stage.canvas.pointer.abandon()  # type: ignore[union-attr]
 
 
-def settle(app: App) -> None:
+def suggest(app: App, experiment: Experiment) -> None:
+    """What the trained model proposes for an image whose boxes were taken away."""
+    app.router.show("editor", experiment_id=experiment.id, group_id=experiment.group_id)
+    settle(app)
+    app.commands.run("editor.all")
+    app.commands.run("editor.delete")
+    app.commands.run("editor.suggest")
+
+
+def take_back(app: App) -> None:
+    app.commands.run("editor.reject_all")
+    app.commands.run("editor.reset")
+
+
+def settle(app: App, until: Callable[[], bool] = lambda: True) -> None:
+    """Lets the window work for a moment, and on until that is so."""
     end = time.monotonic() + SETTLE_S
-    while time.monotonic() < end:
+    while time.monotonic() < end or not (until() or time.monotonic() > end + PATIENCE_S):
         app.root.update()
         time.sleep(0.01)
+
+
+def is_so(app: App, mode: str, scale: float) -> bool:
+    return app.theme.mode == mode and app.theme.scale == scale
+
+
+def train(app: App, experiment: Experiment) -> None:
+    """The experiment's first training, by the window's own ways."""
+    runs = app.workspace.store.runs
+    setup = Setup(TINY, steps=TRAINED_STEPS, size=96, batch=8, random=False)
+    app.workspace.store.experiments.set_setup(experiment.id, setup.to_json())
+    app.router.show("setup", experiment_id=experiment.id)
+    settle(app, lambda: app.router.current is not None and app.router.current.next_reason() is None)
+    app.router.current.go_next()  # type: ignore[union-attr]
+    settle(app, lambda: any(run.state is RunState.FINISHED for run in runs.list(experiment.id)))
 
 
 def picture(app: App, scale: float) -> Image.Image:
@@ -115,6 +158,7 @@ def picture(app: App, scale: float) -> Image.Image:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--trained", action="store_true", help="train first")
     parser.add_argument("--only", default="", help="names of screens, with commas")
     options = parser.parse_args()
     wanted = set(filter(None, options.only.split(",")))
@@ -128,10 +172,14 @@ def main() -> int:
         app.start()
         app.root.minsize(1, 1)
         app.root.focus_force()  # without a window manager nobody else gives it the keyboard
+        if options.trained:
+            app.root.geometry(f"{SIZE[0]}x{SIZE[1]}+0+0")
+            train(app, experiment)
         for mode, scale in LOOKS:
             app.set_theme(mode)
             app.set_scale(scale)
             app.root.geometry(f"{round(SIZE[0] * scale)}x{round(SIZE[1] * scale)}+0+0")
+            settle(app, partial(is_so, app, mode, scale))  # it is built in slices, and then the window is another one
             for name, go in views(app, experiment):
                 if wanted and not any(name == each or name.startswith(f"{each}-") for each in wanted):
                     continue
