@@ -9,6 +9,9 @@ A choice is SIDExBATCH: the side of the network's input in pixels and the images
 window does it, then a whole training of --steps steps runs through the window's queue: samples, evaluations, checkpoints and all.
 With --library the experiment's other choices are taken as they are, and its trainings stay in the library.
 
+The sample set is trained at one input size: of the many that are drawn, a short training sees so few that it takes a third more or
+less than their mean, which is what an estimate can know (--many-sizes shows it).
+
 Run it on a quiet machine: both figures are of the same computer, but not of the same minute. About 10 minutes for what is chosen
 unless told otherwise, on 2 cores. The exit status is 1 when a choice is off by more than --within percent.
 """
@@ -84,12 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--within", type=float, default=15.0, metavar="PERCENT")
     parser.add_argument("--library", type=Path, help="a library of yours; without it one with the drawn sample set is made")
+    parser.add_argument("--many-sizes", action="store_true", help="the model's usual input sizes, drawn anew every ten steps")
     parser.add_argument("--experiment", default="", help="name or number, with --library")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="check-estimate-") as folder:
         workspace = Workspace.open(options.library or Path(folder))
         if options.library is None:
-            experiment, base = sample_experiment(workspace), Setup(TINY)
+            experiment, base = sample_experiment(workspace), Setup(TINY, random=None if options.many_sizes else False)
         else:
             experiment, base = named_experiment(workspace, options.experiment)
         line = Queue(workspace)
