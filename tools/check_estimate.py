@@ -9,8 +9,8 @@ A choice is SIDExBATCH: the side of the network's input in pixels and the images
 window does it, then a whole training of --steps steps runs through the window's queue: samples, evaluations, checkpoints and all.
 With --library the experiment's other choices are taken as they are, and its trainings stay in the library.
 
-The sample set is trained at one input size: of the many that are drawn, a short training sees so few that it takes a third more or
-less than their mean, which is what an estimate can know (--many-sizes shows it).
+The sample set is trained at one input size: of the many that are drawn, a short training sees so few that it takes a third more
+or less than their mean, which is what an estimate can know (--many-sizes shows it).
 
 Run it on a quiet machine: both figures are of the same computer, but not of the same minute. About 10 minutes for what is chosen
 unless told otherwise, on 2 cores. The exit status is 1 when a choice is off by more than --within percent.
