@@ -20,7 +20,6 @@ void check(cudaError_t result, const char* call);
 struct Context {
   cudaStream_t stream{};
   void* cudnn = nullptr;      // cudnnHandle_t, on that stream
-  int processors = 1;         // multiprocessors of the card
   float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
   int* not_finite = nullptr;  // set by an update whose weights left the finite numbers
 };

@@ -3,8 +3,6 @@
 // in one pass.
 #include "cuda/conv.h"
 
-#include <algorithm>
-
 #include "cuda/norm.h"
 #include "cuda/task.h"
 #include "cuda/tensors.h"

@@ -161,12 +161,9 @@ void close_engines(Context* context) {
   context->cudnn = nullptr;
 }
 
-std::unique_ptr<ConvEngine> make_cudnn_engine(const Context& context, const ConvDesc& desc) {
-  return std::make_unique<CudnnEngine>(context, desc);
-}
-
 std::unique_ptr<ConvEngine> make_conv_engine(const Context& context, const ConvDesc& desc) {
-  return desc.weights.groups == 1 ? make_cudnn_engine(context, desc) : make_direct_engine(context, desc);
+  if (desc.weights.groups != 1) return make_direct_engine(context, desc);
+  return std::make_unique<CudnnEngine>(context, desc);
 }
 
 }  // namespace dk::cuda

@@ -1,9 +1,5 @@
-// Convolutions by cuDNN's plans.
+// What convolutions ask of cuDNN: graphs, and the rules for their plans. The engine over them: make_conv_engine (conv_engine.h).
 #pragma once
-
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "cuda/conv_engine.h"
 #include "cuda/cudnn_graph.h"
@@ -22,7 +18,5 @@ PlanRules conv_rules(const ConvDesc& desc);
 
 // Whether cuDNN can follow the convolution with this in the same kernel.
 bool can_fuse(const ConvDesc& desc, const Epilogue& epilogue);
-
-std::unique_ptr<ConvEngine> make_cudnn_engine(const Context& context, const ConvDesc& desc);
 
 }  // namespace dk::cuda

@@ -34,7 +34,6 @@ class CudaBackend final : public Backend {
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
     cuda::open_engines(&context_);
-    context_.processors = properties_.multiProcessorCount;
     context_.scratch = static_cast<float*>(allocate((cuda::kScratchFloats + cuda::kMeansFloats) * int64_t{sizeof(float)}));
     context_.not_finite = static_cast<int*>(allocate(sizeof(int)));
   }

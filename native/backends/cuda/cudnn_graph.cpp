@@ -182,7 +182,7 @@ void CudnnGraph::conv_backward_weights(const Convolution& conv, Id x, Id dy, Id 
                   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
 }
 
-void CudnnGraph::pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope) {
+void CudnnGraph::add_pointwise(cudnnPointwiseMode_t mode, Id x, const Id* b, Id y, float slope) {
   const cudnnDataType_t compute = CUDNN_DATA_FLOAT;
   const double below = slope;
   CudnnDescriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
@@ -194,24 +194,9 @@ void CudnnGraph::pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope) {
   CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, parts_.back());
   operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_[x]);
+  if (b != nullptr) operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, tensors_[*b]);
   operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_[y]);
-  finish(&operation, "operation of one input");
-  operations_.push_back(std::move(operation));
-}
-
-void CudnnGraph::pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y) {
-  const cudnnDataType_t compute = CUDNN_DATA_FLOAT;
-  CudnnDescriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-  how.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
-  how.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &compute);
-  finish(&how, "pointwise");
-  parts_.push_back(std::move(how));
-  CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, parts_.back());
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_[x]);
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, tensors_[b]);
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_[y]);
-  finish(&operation, "operation of two inputs");
+  finish(&operation, "pointwise operation");
   operations_.push_back(std::move(operation));
 }
 

@@ -85,8 +85,8 @@ class CudnnGraph {
   void conv_backward_data(const Convolution& conv, Id dy, Id w, Id dx);
   void conv_backward_weights(const Convolution& conv, Id x, Id dy, Id dw);
   // y = mode(x) or mode(x, b), computed in float. slope: of RELU below zero.
-  void pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope = 0);
-  void pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y);
+  void pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope = 0) { add_pointwise(mode, x, nullptr, y, slope); }
+  void pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y) { add_pointwise(mode, x, &b, y, 0); }
 
   // Plans that obey the rules, best first by cuDNN's own judgement, at most so many. Empty: cuDNN has none.
   std::vector<CudnnPlan> plans(const CudnnTarget& target, const PlanRules& rules, size_t most) const;
@@ -95,6 +95,8 @@ class CudnnGraph {
   CudnnDescriptor convolution(const Convolution& conv) const;
   void add_convolution(cudnnBackendDescriptorType_t type, const Convolution& conv,
                        std::initializer_list<std::pair<int, Id>> tensors, int conv_attribute, int alpha, int beta);
+
+  void add_pointwise(cudnnPointwiseMode_t mode, Id x, const Id* b, Id y, float slope);
 
   std::vector<CudnnDescriptor> tensors_, parts_, operations_;
 };

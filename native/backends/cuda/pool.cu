@@ -42,19 +42,8 @@ __device__ __forceinline__ int64_t place_of(const View<T>& view, int64_t image, 
 }
 
 template <class T>
-dim3 sites(const View<T>& view) {
-  return blocks_for(view.places * view.vectors);
-}
-
-template <class T>
-__device__ __forceinline__ void put(const View<T>& dst, const Site& site, Lanes value, bool accumulate) {
-  T* to = dst.at(place_of(dst, site.image, site.y, site.x), site.vector);
-  if (accumulate) {
-    const Lanes before = load(to);
-    for (int i = 0; i < kLanes; ++i) value.v[i] += before.v[i];
-  }
-  clear_padding(value, site.vector, dst.c);
-  store(to, value);
+__device__ __forceinline__ void put_at(const View<T>& dst, const Site& site, const Lanes& value, bool accumulate) {
+  put(dst, place_of(dst, site.image, site.y, site.x), site.vector, value, accumulate);
 }
 
 template <class T, class Index>
@@ -82,7 +71,7 @@ __global__ void __launch_bounds__(kBlock) max_pool_kernel(PoolDesc desc, View<T>
       }
     }
   }
-  put(dst, site, best, false);
+  put_at(dst, site, best, false);
   if (index != nullptr) index[place_of(dst, site.image, site.y, site.x) * dst.vectors + site.vector] = choice;
 }
 
@@ -114,7 +103,7 @@ __global__ void __launch_bounds__(kBlock)
       const Lanes delta = load(ddst.at(place, site.vector));
       for (int i = 0; i < kLanes; ++i) sum.v[i] += choice.v[i] == here ? delta.v[i] : 0.0f;
     }
-  put(dsrc, site, sum, accumulate);
+  put_at(dsrc, site, sum, accumulate);
 }
 
 // A block for the vectors of one image (blockIdx.y).
@@ -133,7 +122,7 @@ __global__ void __launch_bounds__(kBlock) average_kernel(View<T> src, View<T> ds
   sum = sum_of_rows(sum, shared);
   if (threadIdx.y != 0 || vector >= src.vectors) return;
   for (int i = 0; i < kLanes; ++i) sum.v[i] /= static_cast<float>(plane);
-  put(dst, Site{static_cast<int64_t>(blockIdx.y), 0, 0, vector}, sum, false);
+  put(dst, blockIdx.y, vector, sum, false);
 }
 
 template <class T>
@@ -142,7 +131,7 @@ __global__ void __launch_bounds__(kBlock) average_backward_kernel(View<T> ddst, 
   if (!my_site(dsrc, &site)) return;
   Lanes value = load(ddst.at(site.image, site.vector));
   for (int i = 0; i < kLanes; ++i) value.v[i] /= static_cast<float>(dsrc.h * dsrc.w);
-  put(dsrc, site, value, accumulate);
+  put_at(dsrc, site, value, accumulate);
 }
 
 template <class T>
@@ -151,7 +140,7 @@ __global__ void __launch_bounds__(kBlock) upsample_kernel(View<T> src, int strid
   if (!my_site(dst, &site)) return;
   Lanes value = load(src.at(place_of(src, site.image, site.y / stride, site.x / stride), site.vector));
   for (int i = 0; i < kLanes; ++i) value.v[i] *= scale;
-  put(dst, site, value, false);
+  put_at(dst, site, value, false);
 }
 
 template <class T>
@@ -166,7 +155,7 @@ __global__ void __launch_bounds__(kBlock)
       for (int i = 0; i < kLanes; ++i) sum.v[i] += delta.v[i];
     }
   for (int i = 0; i < kLanes; ++i) sum.v[i] *= scale;
-  put(dsrc, site, sum, accumulate);
+  put_at(dsrc, site, sum, accumulate);
 }
 
 // body.template operator()<Index>() with the type that positions in the window are kept as.
@@ -191,7 +180,7 @@ void max_pool(const Context& context, const PoolDesc& desc, const Tensor& src, c
   with_element(src.dtype, [&]<class T>() {
     const View<T> from = make_view<T>(src), to = make_view<T>(dst);
     with_index(desc, [&]<class Index>() {
-      DK_LAUNCH((max_pool_kernel<T, Index>), sites(to), kBlock, context.stream, desc, from, to,
+      DK_LAUNCH((max_pool_kernel<T, Index>), blocks_for_vectors(to), kBlock, context.stream, desc, from, to,
                 static_cast<Choices<Index>*>(index));
     });
   });
@@ -204,7 +193,7 @@ void max_pool_backward(const Context& context, const PoolDesc& desc, const Tenso
   with_element(dsrc.dtype, [&]<class T>() {
     const View<T> from = make_view<T>(ddst), to = make_view<T>(dsrc);
     with_index(desc, [&]<class Index>() {
-      DK_LAUNCH((max_pool_backward_kernel<T, Index>), sites(to), kBlock, context.stream, desc, from,
+      DK_LAUNCH((max_pool_backward_kernel<T, Index>), blocks_for_vectors(to), kBlock, context.stream, desc, from,
                 static_cast<const Choices<Index>*>(index), to, accumulate);
     });
   });
@@ -226,7 +215,7 @@ void global_average_pool_backward(const Context& context, const Tensor& ddst, co
   DK_ASSERT(ddst.n == dsrc.n && ddst.c == dsrc.c && ddst.h == 1 && ddst.w == 1);
   with_element(dsrc.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dsrc);
-    DK_LAUNCH(average_backward_kernel<T>, sites(to), kBlock, context.stream, make_view<T>(ddst), to, accumulate);
+    DK_LAUNCH(average_backward_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, make_view<T>(ddst), to, accumulate);
   });
   DK_CUDA_LAUNCHED("global_average_pool_backward");
 }
@@ -235,7 +224,7 @@ void upsample(const Context& context, const Tensor& src, int stride, float scale
   DK_ASSERT(src.n == dst.n && src.c == dst.c && dst.h == src.h * stride && dst.w == src.w * stride);
   with_element(dst.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dst);
-    DK_LAUNCH(upsample_kernel<T>, sites(to), kBlock, context.stream, make_view<T>(src), stride, scale, to);
+    DK_LAUNCH(upsample_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, make_view<T>(src), stride, scale, to);
   });
   DK_CUDA_LAUNCHED("upsample");
 }
@@ -244,7 +233,8 @@ void upsample_backward(const Context& context, const Tensor& ddst, int stride, f
   DK_ASSERT(ddst.n == dsrc.n && ddst.c == dsrc.c && ddst.h == dsrc.h * stride && ddst.w == dsrc.w * stride);
   with_element(dsrc.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dsrc);
-    DK_LAUNCH(upsample_backward_kernel<T>, sites(to), kBlock, context.stream, make_view<T>(ddst), stride, scale, to, accumulate);
+    DK_LAUNCH(upsample_backward_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, make_view<T>(ddst), stride, scale, to,
+              accumulate);
   });
   DK_CUDA_LAUNCHED("upsample_backward");
 }

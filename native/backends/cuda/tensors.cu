@@ -21,22 +21,6 @@ __device__ __forceinline__ bool my_spot(const View<T>& view, Spot* spot) {
   return spot->place < view.places;
 }
 
-template <class T>
-dim3 spots(const View<T>& view) {
-  return blocks_for(view.places * view.vectors);
-}
-
-template <class T>
-__device__ __forceinline__ void put(const View<T>& dst, const Spot& spot, Lanes value, bool accumulate) {
-  T* to = dst.at(spot.place, spot.vector);
-  if (accumulate) {
-    const Lanes before = load(to);
-    for (int i = 0; i < kLanes; ++i) value.v[i] += before.v[i];
-  }
-  clear_padding(value, spot.vector, dst.c);
-  store(to, value);
-}
-
 // Index of channel c at a place in NCHW order.
 template <class T>
 __device__ __forceinline__ int64_t planar_index(const View<T>& view, int64_t place, int c) {
@@ -73,7 +57,7 @@ __global__ void __launch_bounds__(kBlock) fill_kernel(View<T> dst, float value) 
   if (!my_spot(dst, &spot)) return;
   Lanes lanes;
   for (int i = 0; i < kLanes; ++i) lanes.v[i] = value;
-  put(dst, spot, lanes, false);
+  put(dst, spot.place, spot.vector, lanes, false);
 }
 
 template <class T>
@@ -82,7 +66,7 @@ __global__ void __launch_bounds__(kBlock) copy_kernel(View<T> src, View<T> dst, 
   if (!my_spot(dst, &spot)) return;
   Lanes value = load(src.at(spot.place, spot.vector));
   for (int i = 0; i < kLanes; ++i) value.v[i] *= scale;
-  put(dst, spot, value, accumulate);
+  put(dst, spot.place, spot.vector, value, accumulate);
 }
 
 // Channel by channel: for slices that begin within a vector.
@@ -105,7 +89,7 @@ __global__ void __launch_bounds__(kBlock) multiply_kernel(View<T> a, View<T> b, 
   Lanes value = load(a.at(spot.place, spot.vector));
   const Lanes factor = load(b.at(per_channel ? spot.place / plane : spot.place, spot.vector));
   for (int i = 0; i < kLanes; ++i) value.v[i] *= factor.v[i];
-  put(dst, spot, value, accumulate);
+  put(dst, spot.place, spot.vector, value, accumulate);
 }
 
 // A block for the vectors of one image (blockIdx.y).
@@ -122,7 +106,7 @@ __global__ void __launch_bounds__(kBlock) multiply_reduce_kernel(View<T> a, View
     }
   }
   sum = sum_of_rows(sum, shared);
-  if (threadIdx.y == 0 && vector < a.vectors) put(dst, Spot{static_cast<int64_t>(blockIdx.y), vector}, sum, accumulate);
+  if (threadIdx.y == 0 && vector < a.vectors) put(dst, blockIdx.y, vector, sum, accumulate);
 }
 
 template <class T>
@@ -138,7 +122,7 @@ __global__ void __launch_bounds__(kBlock) dropout_kernel(View<T> src, DropoutDra
     const Philox4 bits = dropout_block(draw.seed, draw.iteration, draw.layer, element / 4);
     value.v[i] = dropout_keeps(bits.v[element % 4], draw.probability) ? scale * value.v[i] : 0.0f;
   }
-  put(dst, spot, value, accumulate);
+  put(dst, spot.place, spot.vector, value, accumulate);
 }
 
 }  // namespace
@@ -146,7 +130,7 @@ __global__ void __launch_bounds__(kBlock) dropout_kernel(View<T> src, DropoutDra
 void spread_planar(const Context& context, const float* staged, const Tensor& dst) {
   with_element(dst.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dst);
-    DK_LAUNCH(spread_kernel<T>, spots(to), kBlock, context.stream, staged, to);
+    DK_LAUNCH(spread_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, staged, to);
   });
   DK_CUDA_LAUNCHED("spread_planar");
 }
@@ -154,7 +138,7 @@ void spread_planar(const Context& context, const float* staged, const Tensor& ds
 void gather_planar(const Context& context, const Tensor& src, float* staged) {
   with_element(src.dtype, [&]<class T>() {
     const View<T> from = make_view<T>(src);
-    DK_LAUNCH(gather_kernel<T>, spots(from), kBlock, context.stream, from, staged);
+    DK_LAUNCH(gather_kernel<T>, blocks_for_vectors(from), kBlock, context.stream, from, staged);
   });
   DK_CUDA_LAUNCHED("gather_planar");
 }
@@ -162,7 +146,7 @@ void gather_planar(const Context& context, const Tensor& src, float* staged) {
 void fill(const Context& context, const Tensor& dst, float value) {
   with_element(dst.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dst);
-    DK_LAUNCH(fill_kernel<T>, spots(to), kBlock, context.stream, to, value);
+    DK_LAUNCH(fill_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, to, value);
   });
   DK_CUDA_LAUNCHED("fill");
 }
@@ -171,7 +155,7 @@ void copy(const Context& context, const Tensor& src, const Tensor& dst, float sc
   DK_ASSERT(src.n == dst.n && src.c == dst.c && src.h == dst.h && src.w == dst.w && src.dtype == dst.dtype);
   with_element(dst.dtype, [&]<class T>() {
     const View<T> from = make_view<T>(src), to = make_view<T>(dst);
-    DK_LAUNCH(copy_kernel<T>, spots(to), kBlock, context.stream, from, to, scale, accumulate);
+    DK_LAUNCH(copy_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, from, to, scale, accumulate);
   });
   DK_CUDA_LAUNCHED("copy");
 }
@@ -193,8 +177,8 @@ void multiply(const Context& context, const Tensor& a, const Tensor& b, const Te
   DK_ASSERT(a.n == b.n && a.c == b.c && (!per_channel || (b.h == 1 && b.w == 1)));
   with_element(dst.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dst);
-    DK_LAUNCH(multiply_kernel<T>, spots(to), kBlock, context.stream, make_view<T>(a), make_view<T>(b), to, per_channel,
-              accumulate);
+    DK_LAUNCH(multiply_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, make_view<T>(a), make_view<T>(b), to,
+              per_channel, accumulate);
   });
   DK_CUDA_LAUNCHED("multiply");
 }
@@ -215,7 +199,7 @@ void dropout(const Context& context, const Tensor& src, const DropoutDraw& draw,
   DK_ASSERT(src.n == dst.n && src.c == dst.c && src.h == dst.h && src.w == dst.w);
   with_element(dst.dtype, [&]<class T>() {
     const View<T> to = make_view<T>(dst);
-    DK_LAUNCH(dropout_kernel<T>, spots(to), kBlock, context.stream, make_view<T>(src), draw, to, accumulate);
+    DK_LAUNCH(dropout_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, make_view<T>(src), draw, to, accumulate);
   });
   DK_CUDA_LAUNCHED("dropout");
 }

@@ -44,6 +44,18 @@ __host__ __device__ __forceinline__ void clear_padding(Lanes& lanes, int vector,
   for (int i = 0; i < kLanes; ++i) lanes.v[i] = i < used ? lanes.v[i] : 0.0f;
 }
 
+// Writes a vector, or adds to it; lanes beyond the last channel become zero.
+template <class T>
+__host__ __device__ __forceinline__ void put(const View<T>& dst, int64_t place, int vector, Lanes value, bool accumulate) {
+  T* to = dst.at(place, vector);
+  if (accumulate) {
+    const Lanes before = load(to);
+    for (int i = 0; i < kLanes; ++i) value.v[i] += before.v[i];
+  }
+  clear_padding(value, vector, dst.c);
+  store(to, value);
+}
+
 // body.template operator()<T>() for the element type of a tensor.
 template <class Body>
 void with_element(DType dtype, const Body& body) {
