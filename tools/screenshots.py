@@ -70,7 +70,7 @@ def views(app: App, experiment: Experiment) -> Iterator[tuple[str, Callable[[], 
     if knows("annotation"):
         yield "new-group", partial(new_group, app)
         yield "annotation-after", lambda: app.root.event_generate("<Escape>")
-    if knows("crops"):
+    if knows("crops") and app.theme.scale == 1:  # hundreds of photographs at double size are megabytes
         yield "crops", lambda: show("crops", experiment_id=experiment.id, group_id=experiment.group_id)
     if app.workspace.store.runs.list(experiment.id):
         yield "training", lambda: show("training", experiment_id=experiment.id)
