@@ -91,23 +91,24 @@ def test_every_event_of_a_whole_training(tmp_path: Path, golden: Path) -> None:
 
 
 def test_stop_then_resume_ends_as_if_never_stopped(tmp_path: Path, golden: Path) -> None:
-    whole = make_run(tmp_path / "whole", golden).run
+    steps = 400  # so many that it can't be over before the request to stop arrives
+    whole = make_run(tmp_path / "whole", golden, steps).run
     process = TrainingProcess.start(whole, OPTIONS)
     assert process.wait(PATIENCE_S) and process.result().reason == "finished"
 
-    halved = make_run(tmp_path / "halved", golden).run
+    halved = make_run(tmp_path / "halved", golden, steps).run
     process = TrainingProcess.start(halved, OPTIONS)
     first_step(process, 3)
     asked = time.monotonic()
     assert process.stop() is True
     assert time.monotonic() - asked < 10
     stopped = process.result()
-    assert stopped.reason == "stopped" and 3 <= stopped.iteration < STEPS
+    assert stopped.reason == "stopped" and 3 <= stopped.iteration < steps
     process = TrainingProcess.start(halved, replace(OPTIONS, resume=True))
     assert process.wait(PATIENCE_S)
     hellos = [event for event in process.follow() if isinstance(event, Hello)]
     assert [hello.start_iteration for hello in hellos] == [0, stopped.iteration]
-    assert process.result().iteration == STEPS
+    assert process.result().iteration == steps
     assert halved.final_weights.read_bytes() == whole.final_weights.read_bytes()
 
 
