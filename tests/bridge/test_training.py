@@ -113,7 +113,7 @@ def test_stop_then_resume_ends_as_if_never_stopped(tmp_path: Path, golden: Path)
 
 
 def test_a_killed_training_resumes(tmp_path: Path, golden: Path) -> None:
-    run = make_run(tmp_path / "run", golden, 400).run
+    run = make_run(tmp_path / "run", golden, 4000).run
     process = TrainingProcess.start(run, OPTIONS)
     first_step(process, 120)
     process.kill()
@@ -171,11 +171,11 @@ def test_a_stop_does_not_wait_for_many_held_out_images(tmp_path: Path, golden: P
 
 def test_measuring_at_a_stop_does_not_change_what_comes(tmp_path: Path, golden: Path) -> None:
     """A resumed run evaluates at the steps, and ends with the bits, of one that was never stopped."""
-    whole = make_run(tmp_path / "whole", golden, 130).run
+    whole = make_run(tmp_path / "whole", golden, 430).run
     process = TrainingProcess.start(whole, OPTIONS)
     assert process.wait(PATIENCE_S)
     expected = [event.iteration for event in process.follow() if isinstance(event, Eval)]
-    halved = make_run(tmp_path / "halved", golden, 130).run
+    halved = make_run(tmp_path / "halved", golden, 430).run
     process = TrainingProcess.start(halved, OPTIONS)
     first_step(process, 20)
     assert process.stop() is True
@@ -187,7 +187,7 @@ def test_measuring_at_a_stop_does_not_change_what_comes(tmp_path: Path, golden: 
 
 
 def test_a_resumed_training_may_take_fewer_images_at_a_time(tmp_path: Path, golden: Path) -> None:
-    run = make_run(tmp_path / "run", golden, 60).run
+    run = make_run(tmp_path / "run", golden, 400).run
     process = TrainingProcess.start(run, OPTIONS)
     first_step(process, 5)
     assert process.stop(hurry=True) is True
