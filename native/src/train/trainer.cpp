@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <memory>
 #include <new>
 #include <thread>
@@ -15,17 +14,16 @@
 #include "core/status.h"
 #include "data/image_decode.h"
 #include "data/loader.h"
-#include "model/network.h"
 #include "model/weights_file.h"
 #include "train/memory_choice.h"
 #include "train/memory_plan.h"
-#include "train/optimizer.h"
 #include "train/run_files.h"
 #include "train/run_measure.h"
 #include "train/run_pace.h"
 #include "train/schedule.h"
 #include "train/state_file.h"
 #include "train/train_inputs.h"
+#include "train/train_step.h"
 
 namespace dk {
 namespace {
@@ -35,7 +33,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 constexpr int kPrefetched = 2;
-constexpr int64_t kAverageApplyBefore = 1000;  // iterations before the end at which the EMA replaces the weights
 
 // One run from set-up to the last file. Members are in the order in which they come to be.
 class TrainRun {
@@ -150,15 +147,8 @@ class TrainRun {
   DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
 
   void build() {
-    network_ = std::make_unique<Network>(in_.def, *backend_, NetworkOptions{true, dtype(), mini_batch_});
-    const InputSize largest = largest_training_size(in_.def.net, random_);
-    // The arena is taken once, at the largest size.
-    network_->resize(largest.width, largest.height);
-    network_->allocate();
-    network_->weights_changed(*store_);
-    LoaderOptions options = loader_options();
-    options.on_bad_image = [this](const std::string&, const std::string& reason) { listener_.log(LogLevel::warning, reason); };
-    loader_ = std::make_unique<Loader>(in_.train, options);
+    const StepSetup setup{mini_batch_, subdivisions_, dtype(), seed_, loader_options()};
+    step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, setup);
   }
 
   void load_weights() {
@@ -220,15 +210,14 @@ class TrainRun {
 
   // False if stopped in between.
   bool iterate() {
-    loader_->start(static_cast<uint64_t>(state_.iteration));
+    step_->begin(state_.iteration);
     files_->begin(state_.iteration);
     if (state_.iteration == 0 && samples_due()) measure_->look(0);
     while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
-      if (!one_iteration()) return false;
+      if (!step_->run(&state_)) return false;
       const double seconds = seconds_since(begin);
       state_.seconds += seconds;
-      average_weights();
       report_step(seconds);
       const bool evaluates = options_.map && map_due();
       if (evaluates) {
@@ -245,118 +234,17 @@ class TrainRun {
     return true;
   }
 
-  // False if stopped in between: then everything is as before the iteration.
-  bool one_iteration() {
-    const InputSize size = training_size(in_.def.net, random_, state_.iteration, in_.max_batches, seed_);
-    if (size.width != network_->def().net.width || size.height != network_->def().net.height || first_) {
-      network_->resize(size.width, size.height);
-      network_->weights_changed(*store_);
-      if (random_ > 0) listener_.resized(size.width, size.height);
-      first_ = false;
-    }
-    TrainPass pass;
-    pass.seed = seed_;
-    pass.iteration = static_cast<uint64_t>(state_.iteration);
-    pass.stop_before = stopped_until(in_.def, state_.iteration);
-    remember_statistics();
-    store_->zero_gradients();
-    loss_ = load_seconds_ = 0;
-    for (int part = 0; part < subdivisions_; ++part) {
-      if (stop_.requested()) {
-        restore_statistics();
-        return false;
-      }
-      const Clock::time_point before = Clock::now();
-      last_batch_ = loader_->next();
-      const MiniBatch& batch = *last_batch_;
-      load_seconds_ += seconds_since(before);
-      pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data();
-      pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(mini_batch_);
-      pass.accumulate_gradients = part > 0;
-      network_->forward_train(*store_, pass);
-      collect_loss(batch);
-      network_->backward(*store_, pass);
-    }
-    const float rate = learning_rate_at(in_.def.net, state_.iteration + 1, seed_);
-    if (!update_weights(in_.def, *store_, *backend_, {state_.iteration + 1, rate, images_per_iteration_, pass.stop_before})) {
-      fail_not_finite("weights are no longer finite numbers", *last_batch_);
-    }
-    network_->weights_changed(*store_);
-    ++state_.iteration;
-    state_.seen = state_.iteration * images_per_iteration_;
-    if (state_.avg_loss < 0 || !std::isfinite(state_.avg_loss)) state_.avg_loss = loss_;
-    state_.avg_loss = 0.9 * state_.avg_loss + 0.1 * loss_;
-    return true;
-  }
-
-  void collect_loss(const MiniBatch& batch) {
-    double cost = 0;
-    for (const YoloLayer* yolo : network_->yolo_layers()) {
-      const YoloParams params = yolo->def().yolo().params();
-      listener_.yolo_line({yolo->def().index, mini_batch_, &params, yolo->stats(), yolo->def().yolo().show_details});
-      cost += yolo->stats().cost;
-    }
-    cost /= static_cast<double>(network_->yolo_layers().size());
-    loss_ += cost / images_per_iteration_;
-    if (std::isfinite(cost)) return;
-    fail_not_finite("the loss is not a finite number", batch);
-  }
-
-  [[noreturn]] void fail_not_finite(const char* what, const MiniBatch& batch) const {
-    std::string images;
-    for (int index : batch.image_indices) {
-      if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
-    }
-    const std::string state = files_->state_to_resume();
-    fail(Status::bad_input, "iteration %lld: %s; the learning rate is probably too high. Images of the mini-batch: %s. %s%s",
-         (long long)state_.iteration + 1, what, images.c_str(),
-         state.empty() ? "Nothing was saved before it" : "The last good state is ", state.c_str());
-  }
-
-  // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
-  void remember_statistics() {
-    statistics_.clear();
-    for (const ParamArray& array : store_->arrays()) {
-      if (array.g != nullptr) continue;
-      statistics_.emplace_back(static_cast<size_t>(array.floats));
-      backend_->download(statistics_.back().data(), array.w, 4 * array.floats);
-    }
-  }
-
-  void restore_statistics() {
-    size_t next = 0;
-    for (const ParamArray& array : store_->arrays()) {
-      if (array.g == nullptr) backend_->upload(array.w, statistics_[next++].data(), 4 * array.floats);
-    }
-  }
-
-  // darknet.md 2.3
-  void average_weights() {
-    const int64_t begin = in_.max_batches / 2, apply = in_.max_batches - kAverageApplyBefore;
-    if (in_.def.net.ema_alpha <= 0 || state_.averaging == 2 || state_.iteration < begin) return;
-    const bool first = state_.averaging == 0;
-    const bool put_in_place = state_.iteration >= apply && apply > begin;
-    for (const ParamArray& array : store_->arrays()) {
-      if (array.ema == nullptr) continue;
-      backend_->average_towards(array.ema, array.w, array.floats, first ? 0.0f : in_.def.net.ema_alpha);
-    }
-    state_.averaging = 1;
-    if (!put_in_place) return;
-    store_->import_host(averaged_weights(*store_));
-    network_->weights_changed(*store_);
-    state_.averaging = 2;
-  }
-
   void report_step(double seconds) {
     pace_.add(seconds);
     StepEvent step;
     step.iteration = state_.iteration, step.max_batches = in_.max_batches, step.images = state_.seen;
-    step.loss = loss_, step.avg_loss = state_.avg_loss, step.rate = learning_rate_at(in_.def.net, state_.iteration, seed_);
-    step.seconds = seconds, step.load_seconds = load_seconds_;
+    step.loss = step_->loss(), step.avg_loss = state_.avg_loss,
+    step.rate = learning_rate_at(in_.def.net, state_.iteration, seed_);
+    step.seconds = seconds, step.load_seconds = step_->load_seconds();
     const RunPlan plan{state_.iteration, in_.max_batches, options_.map && !in_.valid.images.empty(),
                        next_map(),       map_every(),     options_.sample_every};
     step.eta_seconds = remaining_seconds(still_to_come(plan), costs());
-    step.width = network_->def().net.width, step.height = network_->def().net.height;
+    step.width = step_->width(), step.height = step_->height();
     step.map_wanted = options_.map, step.next_map = next_map();
     step.last_map = state_.last_map, step.best_map = state_.best_map, step.iou_thresh = options_.iou_thresh;
     listener_.step(step);
@@ -414,15 +302,10 @@ class TrainRun {
   std::unique_ptr<ParamStore> store_;
   std::unique_ptr<RunFiles> files_;
   std::unique_ptr<RunMeasure> measure_;
-  std::unique_ptr<Network> network_;
-  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<TrainStep> step_;
   int save_weights_ = 1000, save_last_ = 100;
-  bool first_ = true;
-  std::shared_ptr<const MiniBatch> last_batch_;
-  double loss_ = 0, load_seconds_ = 0;
   StepPace pace_;
   std::string unmeasured_;
-  std::vector<std::vector<float>> statistics_;
 };
 
 }  // namespace

@@ -1,0 +1,72 @@
+// One weight update of a run: its mini-batches forward and backward, the loss, the update of the weights and their averages.
+// Owns what depends on how many images go through at a time: the network with its memory, and the loader.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "data/loader.h"
+#include "model/network.h"
+#include "model/param_store.h"
+#include "train/run_files.h"
+#include "train/state_file.h"
+#include "train/stop_request.h"
+#include "train/train_events.h"
+#include "train/train_inputs.h"
+
+namespace dk {
+
+struct StepSetup {
+  int mini_batch = 1, subdivisions = 1;
+  DType dtype = DType::f32;
+  uint64_t seed = 1;
+  LoaderOptions loader;
+
+  int images() const { return mini_batch * subdivisions; }
+};
+
+class TrainStep {
+ public:
+  // The arguments outlive it. The memory is taken here, once, at the largest size that is trained at.
+  TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& store, const RunFiles& files, TrainListener& listener,
+            const StopRequest& stop, const StepSetup& setup);
+
+  // The pictures of this iteration are the first that are made.
+  void begin(int64_t iteration) { loader_.start(static_cast<uint64_t>(iteration)); }
+
+  // The next iteration of *state, which is counted on. False if a stop came in between: then everything is as before it.
+  // Throws Error(bad_input) naming the images when the loss or the weights are no longer finite.
+  bool run(TrainState* state);
+
+  double loss() const { return loss_; }  // of the last iteration, as Darknet prints it
+  double load_seconds() const { return load_seconds_; }
+  int width() const { return network_.def().net.width; }
+  int height() const { return network_.def().net.height; }
+
+ private:
+  void take_size(int64_t iteration);
+  void collect_loss(const MiniBatch& batch, int64_t iteration);
+  void average_weights(TrainState* state);
+  void remember_statistics();
+  void restore_statistics();
+  [[noreturn]] void fail_not_finite(const char* what, const MiniBatch& batch, int64_t iteration) const;
+
+  const TrainInputs& in_;
+  Backend& backend_;
+  ParamStore& store_;
+  const RunFiles& files_;
+  TrainListener& listener_;
+  const StopRequest& stop_;
+  const StepSetup setup_;
+  const float random_;
+  Network network_;
+  Loader loader_;
+  bool first_ = true;
+  std::shared_ptr<const MiniBatch> last_batch_;
+  double loss_ = 0, load_seconds_ = 0;
+  std::vector<std::vector<float>> statistics_;
+};
+
+}  // namespace dk
