@@ -16,6 +16,7 @@ from darknet_bridge.errors import CancelledError, DarknetError
 from .closing import Closing
 from .core.changes import EVERYTHING
 from .core.delete_run import remove_deleted
+from .core.device_words import card_problem
 from .core.errors import UserError
 from .core.import_images import remove_leftovers
 from .core.ingest import Live
@@ -266,6 +267,7 @@ class App:
 
         def listed(found: list[devices.Device]) -> None:
             usable = [device for device in found if device.usable]
+            status.set(card=card_problem(found))
             if usable:
                 best = usable[0]
                 status.set(

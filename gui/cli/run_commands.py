@@ -17,6 +17,7 @@ from darknet_bridge.training import RunDir, TrainingProcess
 
 from ..core import delete_run, experiments
 from ..core.continue_run import continue_run
+from ..core.device_words import PRECISIONS, device_names
 from ..core.errors import UserError
 from ..core.prepare_run import prepare_run
 from ..core.records import Experiment, Run, RunState
@@ -50,6 +51,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         "--stop-at-map", type=float, metavar="P", help="end once mAP on the held-out images is P percent (75 is good)"
     )
     parser.add_argument("--stop-without-gain", type=int, metavar="N", help="end after N measurements of mAP without a better one")
+    parser.add_argument("--device", metavar="ID", help="of darknet-bridge devices; default: the best there is")
+    parser.add_argument("--precision", choices=tuple(PRECISIONS), help="numbers to compute with; default: what suits the device")
     add_waiting(parser)
 
 
@@ -86,13 +89,16 @@ def _experiment(workspace: Workspace, options: argparse.Namespace) -> Experiment
 
 
 def _setup(options: argparse.Namespace) -> Setup:
-    values = default_setup(list_devices()).to_json()
+    devices = list_devices()
+    values = default_setup(devices).to_json()
     if options.model is not None and options.model != values["model"]:
         values = Setup(options.model).to_json()
-    for name in ("steps", "size", "batch", "valid_percent", "seed", "stop_at_map", "stop_without_gain"):
+    for name in ("steps", "size", "batch", "valid_percent", "seed", "stop_at_map", "stop_without_gain", "device", "precision"):
         given = getattr(options, name)
         if given is not None:
             values[name] = given
+    if options.device is not None and options.device not in device_names(devices):
+        raise UserError(f"There is no usable device “{options.device}” here: {', '.join(device_names(devices))}.")
     if options.weights is not None and options.from_run is not None:
         raise UserError("--weights or --from-run, not both: a training starts from one of them.")
     if options.weights is not None:

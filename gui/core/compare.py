@@ -25,6 +25,8 @@ _WORDS = {
     "stop_at_map": "the mAP it stops at",
     "stop_without_gain": "the measurements without gain it stops after",
     "seed": "the seed",
+    "device": "the device",
+    "precision": "the numbers",
 }
 
 

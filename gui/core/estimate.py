@@ -129,7 +129,7 @@ def measure(data: TrainingData, setup: Setup, progress: Progress, where: Path | 
         hello, found = _timed(run, setup, len(samples), progress)
         planned = create_run(Path(folder) / "planned", real, names, pictures, held_out).run
         write_image_list(planned.folder / SAMPLES, samples)
-        memory = _planned(planned, TrainOptions(map=False, subdivisions=setup.subdivisions or "auto", steps=STEPS, extra=_LOOKS))
+        memory = _planned(planned, replace(_options(setup), map=False, subdivisions=setup.subdivisions or "auto", steps=STEPS))
     area = mean_area(side_of(setup)) if real.detection_layers[-1].number("random", 0) > 0 else 1.0
     return Estimate(
         found.step * area * batch / part,
@@ -146,6 +146,11 @@ def measure(data: TrainingData, setup: Setup, progress: Progress, where: Path | 
     )
 
 
+def _options(setup: Setup) -> TrainOptions:
+    """What every measurement is started with."""
+    return TrainOptions(device=setup.device, precision=setup.precision, subdivisions="auto", extra=_LOOKS)
+
+
 def _remove_leftovers(where: Path | None) -> None:
     """Of programs that were killed while they measured: one writes to a library at a time."""
     own = f"{_FOLDER}{os.getpid()}-"
@@ -158,7 +163,7 @@ def _timed(run: RunDir, setup: Setup, images_valid: int, progress: Progress) -> 
     """Of STEPS steps; when these were over at once, of as many more as make a figure."""
     steps = STEPS
     while True:
-        options = TrainOptions(map=True, subdivisions="auto", seed=setup.seed, steps=steps, extra=_LOOKS)
+        options = replace(_options(setup), seed=setup.seed, steps=steps)
 
         def told(done: int, total: int = steps) -> None:
             progress(min(done, total), total, "Measuring some steps on this computer")

@@ -156,6 +156,8 @@ def write_ready(folder: Path, weights: Path | None, steps: int, setup: Setup, sa
         "subdivisions": setup.subdivisions or "auto",
         "stop_at_map": setup.stop_at_map,
         "stop_without_gain": setup.stop_without_gain,
+        "device": setup.device,
+        "precision": setup.precision,
     }
     write_bytes(folder / READY, (json.dumps(values, indent=1) + "\n").encode("utf-8", "surrogateescape"))
 

@@ -17,6 +17,7 @@ from darknet_bridge.errors import FormatError
 from darknet_bridge.formats import Cfg
 from darknet_bridge.recipes.base import MAX_STEPS
 
+from .device_words import PRECISIONS, device_names
 from .errors import UserError
 from .wording import counted
 
@@ -65,7 +66,7 @@ class Setup:
 
     anchors: (w, h) pairs in pixels of the input. random: many input sizes while training. stop_at_map: in percent, ends the
     training once mAP on the held-out images is as good; stop_without_gain: ends it after so many measurements without a better
-    one. Both None: it goes on to its last step.
+    one. Both None: it goes on to its last step. device: id of a darknet_bridge Device; precision: one of PRECISIONS.
     """
 
     model: str = TINY
@@ -85,6 +86,8 @@ class Setup:
     seed: int = 1
     stop_at_map: float | None = None
     stop_without_gain: int | None = None
+    device: str | None = None
+    precision: str | None = None
 
     def to_json(self) -> dict[str, object]:
         values = asdict(self)
@@ -120,6 +123,11 @@ def recommended(devices: Sequence[Device]) -> tuple[str, str]:
     if card is not None:
         return YOLOV4, f"Recommended: this computer trains on {card.description}."
     return TINY, "Recommended on this computer: it has no graphics card to train on, and YOLOv4 is a large network."
+
+
+def on_this_computer(setup: Setup, devices: Sequence[Device]) -> Setup:
+    """Without a device that is not here any more: a library may have come from another computer."""
+    return setup if setup.device is None or setup.device in device_names(devices) else replace(setup, device=None)
 
 
 def default_setup(devices: Sequence[Device]) -> Setup:
@@ -191,6 +199,8 @@ def checked(setup: Setup) -> Setup:
         raise UserError(f"Learning rate: {setup.learning_rate:g} is not between 0.0000001 and 1; 0.001 is usual.")
     if not 0 <= setup.valid_percent <= 50:
         raise UserError(f"Held-out images: {setup.valid_percent} % is not between 0 and 50; 10 is usual.")
+    if setup.precision is not None and setup.precision not in PRECISIONS:
+        raise UserError(f"Numbers: “{setup.precision}” is none of {', '.join(PRECISIONS)}.")
     _check_stops(setup)
     if setup.anchors is not None and len(setup.anchors) != len(recipes.get_recipe(setup.model).anchors):
         return replace(setup, anchors=None)  # made for the other model

@@ -278,6 +278,8 @@ def options_for(run: Run) -> TrainOptions:
         resume=resume,
         clear=isinstance(weights, str) and not resume,
         map=RunDir(run.folder).valid_list.exists(),
+        device=_text(ready.get("device")),
+        precision=_text(ready.get("precision")),
         seed=_whole(ready.get("seed"), 1),
         subdivisions=subdivisions if isinstance(subdivisions, (str, int)) else "auto",
         extra=("-sample-list", SAMPLES, "-sample-every", str(_whole(ready.get("sample_every"), 25))),
@@ -288,6 +290,10 @@ def options_for(run: Run) -> TrainOptions:
 
 def _whole(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _follow(process: TrainingProcess, events: queue.SimpleQueue[Event | None]) -> None:

@@ -173,12 +173,12 @@ class Shell(ttk.Frame):
 
 
 class StatusLine(ttk.Frame):
-    """One line: device, memory, job; a message on the right."""
+    """One line: device, memory, job, why no graphics card is used; a message on the right."""
 
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         super().__init__(parent, style="Chrome.TFrame")
         self._texts: dict[str, ttk.Label] = {}
-        for name in ("device", "memory", "job"):
+        for name in ("device", "memory", "job", "card"):
             label = ttk.Label(self, style="Tiny.Chrome.TLabel")
             label.pack(side="left", padx=(theme.px(16), 0), pady=theme.px(5))
             self._texts[name] = label
@@ -187,7 +187,7 @@ class StatusLine(ttk.Frame):
         self._texts["note"] = right
 
     def set(self, **texts: str) -> None:
-        """device=, memory=, job=, note=: the text of that place."""
+        """device=, memory=, job=, card=, note=: the text of that place."""
         for name, text in texts.items():
             self._texts[name].configure(text=text)
 

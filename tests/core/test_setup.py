@@ -10,6 +10,8 @@ import pytest
 from darknet_bridge.devices import Device
 from darknet_bridge.training import Checkpoint, Eval, Event, Hello, NetInfo, Sample, Step
 from gui.core import estimate as estimates
+from gui.core.compare import differences
+from gui.core.device_words import card_problem, device_names
 from gui.core.errors import UserError
 from gui.core.estimate import Estimate
 from gui.core.prepare_run import prepare_run, read_ready
@@ -24,6 +26,7 @@ from gui.core.setup import (
     checked,
     default_setup,
     default_steps,
+    on_this_computer,
     parse_size,
     parse_steps,
     recommended,
@@ -33,6 +36,7 @@ from gui.core.setup import (
     stops_text,
     thorough_steps,
 )
+from gui.core.training import options_for
 from gui.core.workspace import Workspace
 from tests.core.training_case import QUICK, labelled, nothing
 
@@ -200,3 +204,30 @@ def test_the_run_is_told_when_to_end(workspace: Workspace, tmp_path: Path) -> No
     assert ("Ends by itself", "at 80 % mAP, or after 3 measurements without gain") in facts(report(workspace, run.id))
     with pytest.raises(UserError, match="held-out"):
         prepare_run(workspace, experiment, replace(QUICK, stop_at_map=80.0, valid_percent=0), nothing)
+
+
+def test_what_the_devices_are_called() -> None:
+    second = Device("cuda:1", "NVIDIA H200, compute capability 9.0", 80 << 30, 79 << 30, True, "")
+    old = Device("cuda:2", "Tesla K80, compute capability 3.7", 8 << 30, 8 << 30, False, "the card is too old")
+    assert device_names([CPU]) == {"cpu": "Processor (AMD EPYC)"}
+    assert device_names([GPU, CPU, old]) == {"cuda": "NVIDIA H200", "cpu": "Processor (AMD EPYC)"}
+    assert device_names([GPU, second]) == {"cuda": "NVIDIA H200 (cuda)", "cuda:1": "NVIDIA H200 (cuda:1)"}
+    assert card_problem([CPU]) == card_problem([GPU, old, CPU]) == ""
+    assert card_problem([CPU, old]) == "No graphics card is used: the card is too old."
+
+
+def test_a_device_and_its_numbers_are_chosen(workspace: Workspace, tmp_path: Path) -> None:
+    chosen = replace(QUICK, device="cpu", precision="f32")
+    assert on_this_computer(chosen, [CPU, GPU]) == chosen
+    elsewhere = replace(chosen, device="cuda:7")
+    assert on_this_computer(elsewhere, [CPU, GPU]).device is None, "the library came from another computer"
+    with pytest.raises(UserError, match="Numbers: “f8” is none of"):
+        checked(replace(QUICK, precision="f8"))
+    experiment = labelled(workspace, tmp_path / "pictures")
+    run = prepare_run(workspace, experiment, chosen, nothing)
+    options = options_for(run)
+    assert (options.device, options.precision) == ("cpu", "f32")
+    plain = prepare_run(workspace, experiment, QUICK, nothing)
+    assert (options_for(plain).device, options_for(plain).precision) == (None, None)
+    words = differences(run, plain)
+    assert "the device (cpu → automatic)" in words and "the numbers (f32 → automatic)" in words

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image as PilImage
 
+from darknet_bridge.devices import Device, list_devices
 from darknet_bridge.training import RunDir, TrainingProcess
 from gui.core import estimate
 from gui.core.estimate import Estimate
@@ -196,6 +197,28 @@ def test_a_training_that_ends_by_itself_is_chosen_among_the_advanced_options(app
     advanced.map_percent.set("80")
     advanced.held.set("0")
     assert "held-out images" in (screen.next_reason() or "")
+
+
+def test_the_device_is_chosen_among_the_advanced_options(app: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Device("cuda:0", "NVIDIA H200, compute capability 9.0", 139 << 30, 138 << 30, True, "")
+    monkeypatch.setattr("gui.screens.setup.reading.list_devices", lambda: [card, *list_devices()])
+    screen = show(app, turn, "setup")
+    advanced = screen.advanced
+    turn(lambda: len(advanced.device_field.cget("values")) == 3, "automatic, the card and the processor")
+    assert advanced.device.get() == advanced.numbers.get() == "automatic"
+    advanced.device.set("NVIDIA H200")
+    advanced.numbers.set("32 bit, exact")
+    assert (screen.setup.device, screen.setup.precision) == ("cuda:0", "f32")
+    advanced.device.set("automatic")
+    assert screen.setup.device is None
+
+
+def test_the_status_line_says_why_no_card_is_used(app: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Device("cuda:0", "NVIDIA H200", 139 << 30, 0, False, "libcudnn.so.9 was not found")
+    monkeypatch.setattr("gui.app.devices.list_devices", lambda: [*list_devices()[:1], broken])
+    app._show_devices()
+    expected = "No graphics card is used: libcudnn.so.9 was not found."
+    turn(lambda: app.shell.status.get("card") == expected, "the reason in the status line")
 
 
 def test_an_earlier_training_is_found_by_searching(app: Any, turn: Turn) -> None:

@@ -1,16 +1,19 @@
-"""Advanced options, folded away: network size, images a step, rate, augmentation, held-out share, ending by itself, anchors."""
+"""Advanced options, folded away: network size, images a step, rate, held-out share, device, numbers, augmentation, ending by
+itself, anchors."""
 
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from tkinter import ttk
 from typing import TYPE_CHECKING
 
 from darknet_bridge import recipes
+from darknet_bridge.devices import Device
 
 from ...core.anchor_fit import AnchorFit, fit_anchors
+from ...core.device_words import PRECISIONS, device_names
 from ...core.errors import UserError
 from ...core.prepare_run import TrainingData
 from ...core.setup import (
@@ -46,7 +49,8 @@ class Advanced(ttk.Frame):
         self.fields = ttk.Frame(self, style="Card.TFrame")
         self.side, self.batch, self.parts, self.rate, self.held = (tk.StringVar(self) for _ in range(5))
         self.flip, self.mosaic, self.random, self.at_map, self.gainless = (tk.BooleanVar(self) for _ in range(5))
-        self.map_percent, self.patience = tk.StringVar(self), tk.StringVar(self)
+        self.map_percent, self.patience, self.device, self.numbers = (tk.StringVar(self) for _ in range(4))
+        self._devices: dict[str, str] = {}
         self._build()
 
     def _build(self) -> None:
@@ -58,29 +62,36 @@ class Advanced(ttk.Frame):
             ("Parts a step is computed in", entry(self.fields, theme, self.parts, width=14)),
             ("Learning rate", entry(self.fields, theme, self.rate, width=14)),
             ("Held-out images (%)", entry(self.fields, theme, self.held, width=14)),
+            ("Train on", self._device_field()),
+            ("Numbers", combo(self.fields, theme, self.numbers, [_AUTOMATIC, *PRECISIONS.values()], width=14)),
         ]
         for index, (text, widget) in enumerate(made):
             row, column = divmod(index, 2)
             label(self.fields, theme, text, "Muted").grid(row=row, column=2 * column, sticky="w", pady=px(4), padx=(0, px(10)))
             widget.grid(row=row, column=2 * column + 1, sticky="ew", pady=px(4), padx=(0, px(20)))
         switches = ttk.Frame(self.fields, style="Card.TFrame")
-        switches.grid(row=3, column=0, columnspan=4, sticky="w", pady=px(6))
+        switches.grid(row=4, column=0, columnspan=4, sticky="w", pady=px(6))
         check(switches, theme, "Mirror images (not for left and right)", self.flip, self._read).pack(anchor="w", pady=px(2))
         check(switches, theme, "Mosaic of four images", self.mosaic, self._read).pack(anchor="w", pady=px(2))
         check(switches, theme, "Many input sizes", self.random, self._read).pack(anchor="w", pady=px(2))
-        self._build_stops().grid(row=4, column=0, columnspan=4, sticky="w", pady=(px(4), px(10)))
+        self._build_stops().grid(row=5, column=0, columnspan=4, sticky="w", pady=(px(4), px(10)))
         row_frame = ttk.Frame(self.fields, style="Card.TFrame")
-        row_frame.grid(row=5, column=0, columnspan=4, sticky="w")
+        row_frame.grid(row=6, column=0, columnspan=4, sticky="w")
         self.fit_button = button(row_frame, theme, "Fit anchors to the boxes", self._fit)
         self.fit_button.pack(side="left")
         self.own_button = button(row_frame, theme, "Use the model's own", self._own_anchors, "Ghost")
         self.own_button.pack(side="left", padx=px(8))
         self.anchor_note = label(self.fields, theme, "", "Small", wrap_px=560)
-        self.anchor_note.grid(row=6, column=0, columnspan=4, sticky="w", pady=px(4))
+        self.anchor_note.grid(row=7, column=0, columnspan=4, sticky="w", pady=px(4))
         self.problem = label(self.fields, theme, "", "Danger", wrap_px=560)
-        self.problem.grid(row=7, column=0, columnspan=4, sticky="w")
-        for variable in (self.side, self.batch, self.parts, self.rate, self.held, self.map_percent, self.patience):
+        self.problem.grid(row=8, column=0, columnspan=4, sticky="w")
+        typed = (self.side, self.batch, self.parts, self.rate, self.held, self.map_percent, self.patience)
+        for variable in (*typed, self.device, self.numbers):
             variable.trace_add("write", lambda *_args: self._read())
+
+    def _device_field(self) -> ttk.Combobox:
+        self.device_field = combo(self.fields, self.theme, self.device, [_AUTOMATIC], width=14)
+        return self.device_field
 
     def _build_stops(self) -> ttk.Frame:
         """Ending before the last step; the best checkpoint is kept in any case."""
@@ -108,8 +119,12 @@ class Advanced(ttk.Frame):
             field.state(["!disabled" if switch.get() else "disabled"])
             explain(field, self.theme, "" if switch.get() else "Turn the switch on first.")
 
-    def show(self, setup: Setup, data: TrainingData | None) -> None:
+    def show(self, setup: Setup, data: TrainingData | None, devices: Sequence[Device] = ()) -> None:
         self._setup, self._data, self._quiet = setup, data, True
+        self._devices = device_names(devices)
+        self.device_field.configure(values=[_AUTOMATIC, *self._devices.values()])
+        self.device.set(self._devices.get(setup.device or "", _AUTOMATIC))
+        self.numbers.set(PRECISIONS.get(setup.precision or "", _AUTOMATIC))
         recipe = recipes.get_recipe(setup.model)
         self.side.set(str(side_of(setup)))
         self.batch.set(str(setup.batch or recipe.batch))
@@ -169,6 +184,8 @@ class Advanced(ttk.Frame):
                 flip=self.flip.get(),
                 mosaic=None if self.mosaic.get() == recipe.mosaic else self.mosaic.get(),
                 random=None if self.random.get() else False,
+                device=_key_of(self._devices, self.device.get()),
+                precision=_key_of(PRECISIONS, self.numbers.get()),
                 stop_at_map=self._wanted_map(),
                 stop_without_gain=self._wanted_patience(),
             )
@@ -193,8 +210,12 @@ class Advanced(ttk.Frame):
         set_enabled(self.own_button, self.theme, None)
 
     def _own_anchors(self) -> None:
-        self._changed(replace(self._screen.setup, anchors=None))
-        self.show(self._screen.setup, self._data)
+        self._screen.apply(replace(self._screen.setup, anchors=None))
+
+
+def _key_of(names: Mapping[str, str], name: str) -> str | None:
+    """None for what is no name of them: automatic."""
+    return next((key for key, each in names.items() if each == name), None)
 
 
 def _number(text: str, what: str, usual: str) -> float:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from darknet_bridge.devices import list_devices
+from darknet_bridge.devices import Device, list_devices
 from darknet_bridge.errors import DarknetError
 
 from ...core.errors import UserError
 from ...core.prepare_run import TrainingData, gather
 from ...core.records import Experiment, Run, RunState
-from ...core.setup import Setup, Start, default_setup, model_title, recommended
+from ...core.setup import Setup, Start, default_setup, model_title, on_this_computer, recommended
 from ...core.workspace import Workspace
 
 _ENDED = (RunState.FINISHED, RunState.STOPPED, RunState.PAUSED)
@@ -54,6 +54,7 @@ class Loaded:
     runs: tuple[StartRun, ...]
     why_model: str
     busy: bool
+    devices: tuple[Device, ...]
 
 
 def read(workspace: Workspace, experiment_id: int) -> Loaded:
@@ -64,7 +65,7 @@ def read(workspace: Workspace, experiment_id: int) -> Loaded:
         devices = list_devices()
     except DarknetError:
         devices = []
-    setup = Setup.from_json(experiment.setup, default_setup(devices))
+    setup = on_this_computer(Setup.from_json(experiment.setup, default_setup(devices)), devices)
     if not experiment.setup:
         remembered = workspace.settings.get(f"pretrained:{setup.model}", "")
         if isinstance(remembered, str) and remembered:
@@ -78,7 +79,7 @@ def read(workspace: Workspace, experiment_id: int) -> Loaded:
     names = {each.id: each.name for each in every}
     ended = (run for run in store.runs.list() if run.state in _ENDED and run.done_steps and run.experiment_id in names)
     runs = tuple(StartRun(run, names[run.experiment_id]) for run in ended)
-    return Loaded(experiment, setup, data, problem, runs, recommended(devices)[1], bool(store.runs.active()))
+    return Loaded(experiment, setup, data, problem, runs, recommended(devices)[1], bool(store.runs.active()), tuple(devices))
 
 
 def found_runs(runs: Sequence[StartRun], search: str) -> list[StartRun]:

@@ -152,7 +152,7 @@ class SetupScreen(StepScreen):
         self.why_model.configure(text=found.why_model)
         self.steps_text.set(f"{steps_of(self.setup, self._classes()):,}")
         self._quiet = False
-        self.advanced.show(self.setup, found.data)
+        self._show_advanced()
         data = found.data
         boxes = 0 if data is None else sum(len(own) for own in data.boxes.values())
         self.set_summary(
@@ -237,7 +237,11 @@ class SetupScreen(StepScreen):
             changed = replace(changed, start=Start.SCRATCH, start_file="")
             self.start.set(Start.SCRATCH.value)
         self._changed(changed)
-        self.advanced.show(self.setup, self.loaded.data if self.loaded else None)
+        self._show_advanced()
+
+    def _show_advanced(self) -> None:
+        found = self.loaded
+        self.advanced.show(self.setup, found.data if found else None, found.devices if found else ())
 
     def _start_chosen(self) -> None:
         self._changed(replace(self.setup, start=Start(self.start.get())), measure=False)
@@ -333,7 +337,7 @@ class SetupScreen(StepScreen):
     def apply(self, setup: Setup) -> None:
         """Choices that somebody else made, such as a Fix button."""
         self._changed(setup)
-        self.advanced.show(self.setup, self.loaded.data if self.loaded else None)
+        self._show_advanced()
 
     # ---- start -------------------------------------------------------------------------------------------------------
 
