@@ -128,8 +128,8 @@ TrainOptions read_options(Arguments& args) {
   if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
   options.bf16 = precision == "bf16";
   options.seed = static_cast<uint64_t>(args.integer("seed", 1, 0, INT64_MAX));
-  args.flag("deterministic");  // the CPU always is; a GPU back end must be asked
-  args.flag("dont_show");      // there is no window to leave out
+  options.deterministic = args.flag("deterministic");
+  args.flag("dont_show");  // there is no window to leave out
   options.clear = args.flag("clear");
   options.resume = args.flag("resume");
   options.map = args.flag("map");

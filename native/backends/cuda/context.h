@@ -19,9 +19,10 @@ void check(cudaError_t result, const char* call);
 
 struct Context {
   cudaStream_t stream{};
-  void* cudnn = nullptr;      // cudnnHandle_t, on that stream
-  float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
-  int* not_finite = nullptr;  // set by an update whose weights left the finite numbers
+  bool deterministic = false;  // the same bits on every run
+  void* cudnn = nullptr;       // cudnnHandle_t, on that stream
+  float* scratch = nullptr;    // kScratchFloats + kMeansFloats, overwritten by every operation
+  int* not_finite = nullptr;   // set by an update whose weights left the finite numbers
 };
 
 // Partial sums of reductions: two for each channel and slice of the places.

@@ -29,7 +29,8 @@ using cuda::Context;
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(int device) : device_(device) {
+  CudaBackend(int device, bool deterministic) : device_(device) {
+    context_.deterministic = deterministic;
     DK_CUDA(cudaSetDevice(device));
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
@@ -207,6 +208,8 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(int device) { return std::make_unique<CudaBackend>(device); }
+std::unique_ptr<Backend> make_cuda_backend(int device, bool deterministic) {
+  return std::make_unique<CudaBackend>(device, deterministic);
+}
 
 }  // namespace dk

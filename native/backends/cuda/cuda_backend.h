@@ -8,7 +8,8 @@
 
 namespace dk {
 
-// device: its number. Throws Error(device) where it can't be used.
-std::unique_ptr<Backend> make_cuda_backend(int device);
+// device: its number. deterministic: no operation whose sums depend on the order in which blocks run. Throws Error(device) where
+// it can't be used.
+std::unique_ptr<Backend> make_cuda_backend(int device, bool deterministic = false);
 
 }  // namespace dk

@@ -58,10 +58,10 @@ __attribute__((visibility("default"))) void dk_cuda_device(int32_t index, DkCuda
   } catch (const std::exception& e) { tell(device->reason, sizeof device->reason, e.what()); }
 }
 
-__attribute__((visibility("default"))) dk::Backend* dk_cuda_open(int32_t index, char* reason, int64_t reason_size,
-                                                                 int32_t* status) {
+__attribute__((visibility("default"))) dk::Backend* dk_cuda_open(int32_t index, int32_t deterministic, char* reason,
+                                                                 int64_t reason_size, int32_t* status) {
   try {
-    return dk::make_cuda_backend(index).release();
+    return dk::make_cuda_backend(index, deterministic != 0).release();
   } catch (const dk::Error& e) {
     *status = static_cast<int32_t>(e.status());
     tell(reason, reason_size, e.what());

@@ -10,7 +10,7 @@ class Backend;
 }
 
 // Raised whenever backend/backend.h or this file changes in a way that old and new can't share.
-#define DK_CUDA_DOOR_VERSION 1
+#define DK_CUDA_DOOR_VERSION 2
 
 extern "C" {
 
@@ -26,5 +26,5 @@ int32_t dk_cuda_door_version();
 int32_t dk_cuda_device_count(char* reason, int64_t reason_size);
 void dk_cuda_device(int32_t index, DkCudaDevice* device);
 // Null with a reason and a dk::Status.
-dk::Backend* dk_cuda_open(int32_t index, char* reason, int64_t reason_size, int32_t* status);
+dk::Backend* dk_cuda_open(int32_t index, int32_t deterministic, char* reason, int64_t reason_size, int32_t* status);
 }

@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "core/status.h"
 #include "math/activation.h"
 
 namespace dk {
@@ -67,6 +68,29 @@ struct ConvDesc {
   int residual_buffer_c = 0, residual_c_offset = 0;
 };
 
+// Arrays of one batch-normalised layer; all padded per-channel arrays.
+struct BatchNormArrays {
+  const float* gamma = nullptr;
+  const float* beta = nullptr;
+  float* mean = nullptr;      // of the mini-batch: written by forward, read by backward
+  float* variance = nullptr;  // biased (1/n), likewise
+  float* rolling_mean = nullptr;
+  float* rolling_variance = nullptr;
+  float* dgamma = nullptr;  // backward adds here
+  float* dbeta = nullptr;
+  float* delta_sum = nullptr;  // between ConvPlan::backward_data_summed and Backend::batch_norm_backward_summed
+  float* delta_moment = nullptr;
+};
+constexpr float kBatchNormEpsilon = 1e-5f;
+constexpr float kRollingMomentum = 0.01f;  // rolling = 0.99 rolling + 0.01 new; the new variance is the unbiased one
+
+// A batch-normalised layer without residual whose output's delta a convolution behind it completes.
+struct NormBackward {
+  Tensor x;  // its raw output, kept from forward
+  BatchNormArrays bn;
+  Activation activation = Activation::linear;
+};
+
 // A convolution made ready for fixed shapes. Weights are float arrays in the back end's own stored order
 // (Backend::conv_weight_floats, pack_conv_weights); bias is a padded per-channel array or null.
 class ConvPlan {
@@ -82,8 +106,24 @@ class ConvPlan {
   // dst = conv(src) + bias, then fused_activation, then + residual (inference). residual is ignored unless described.
   virtual void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
                        void* workspace) = 0;
+  // forward() without bias, training. A plan that can takes the sums of batch norm on the way, while the results are at hand:
+  // sum of (dst - rolling_mean) into bn.mean, of its square into bn.variance, and returns true. Then batch_norm_train_summed()
+  // goes on; else batch_norm_train().
+  virtual bool forward_summed(const Tensor& src, const float* weights, const Tensor& dst, const BatchNormArrays& bn,
+                              void* workspace) {
+    forward(src, weights, nullptr, nullptr, dst, workspace);
+    return false;
+  }
   // dsrc (+)= W^T * ddst
   virtual void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) = 0;
+  // backward_data() where dsrc is the delta of `layer`'s output and complete with it. A plan that can goes on through the
+  // activation: dsrc becomes g = delta * activation'(...), sum of g goes to layer.bn.delta_sum, of g * (x - mean) to
+  // layer.bn.delta_moment, and it returns true. Then batch_norm_backward_summed() goes on; else batch_norm_backward().
+  virtual bool backward_data_summed(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate,
+                                    const NormBackward& layer, void* workspace) {
+    backward_data(ddst, weights, dsrc, accumulate, workspace);
+    return false;
+  }
   // dweights (+)= sum over images and places of src * ddst, in stored order
   virtual void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) = 0;
 };
@@ -93,20 +133,6 @@ class ConvPlan {
 struct PoolDesc {
   int size = 2, stride_x = 2, stride_y = 2, padding = 1;
 };
-
-// Arrays of one batch-normalised layer; all padded per-channel arrays.
-struct BatchNormArrays {
-  const float* gamma = nullptr;
-  const float* beta = nullptr;
-  float* mean = nullptr;      // of the mini-batch: written by forward, read by backward
-  float* variance = nullptr;  // biased (1/n), likewise
-  float* rolling_mean = nullptr;
-  float* rolling_variance = nullptr;
-  float* dgamma = nullptr;  // backward adds here
-  float* dbeta = nullptr;
-};
-constexpr float kBatchNormEpsilon = 1e-5f;
-constexpr float kRollingMomentum = 0.01f;  // rolling = 0.99 rolling + 0.01 new; the new variance is the unbiased one
 
 // One array of parameters for the update (spec 3.1.6):
 // v += g - decay*w;  w += rate*v;  v *= momentum;  then w is clamped to [-clip, clip] if clip > 0.
@@ -155,12 +181,25 @@ class Backend {
   // out = act(gamma * (x - mean)/sqrt(variance + eps) + beta) [+ residual]; statistics of the mini-batch, rolling ones updated.
   virtual void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                                 const Tensor& out) = 0;
+  // The same after forward_summed() returned true. Back ends whose plans never do have no use for it.
+  virtual void batch_norm_train_summed(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                                       const Tensor& out) {
+    batch_norm_train(x, bn, act, residual, out);
+  }
   // The same with the rolling statistics, nothing updated (frozen layers).
   virtual void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                                  const Tensor& out) = 0;
   // From dout (delta of out, residual's part excluded) and the saved x: dx (may be x itself), dgamma and dbeta added to.
   virtual void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
                                    const Tensor& dx) = 0;
+  // The same after backward_data_summed() returned true: g is what it left in dsrc. Only for such back ends.
+  virtual void batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) {
+    fail(Status::internal, "%s takes no sums of batch norm", name().c_str());
+  }
+
+  // Raised when a convolution can be done faster than so far (its plans are built in the background): whoever keeps a recording
+  // of operations may make it anew.
+  virtual int64_t plans_generation() const { return 0; }
 
   // Without batch norm: out = act(x + bias) [+ residual] (out may be x).
   virtual void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) = 0;

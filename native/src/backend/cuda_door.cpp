@@ -88,7 +88,7 @@ std::vector<DeviceInfo> cuda_devices() {
   return devices;
 }
 
-std::unique_ptr<Backend> open_cuda_device(int index) {
+std::unique_ptr<Backend> open_cuda_device(int index, bool deterministic) {
   const Door& door = cuda_door();
   if (!door.reason.empty()) fail(Status::device, "device cuda: %s; use -device cpu", door.reason.c_str());
   char reason[512] = "no NVIDIA graphics card was found";
@@ -96,7 +96,7 @@ std::unique_ptr<Backend> open_cuda_device(int index) {
   if (count == 0) fail(Status::device, "device cuda: %s; use -device cpu", reason);
   if (index < 0 || index >= count) fail(Status::device, "device cuda:%d: there are %d cards, counted from 0", index, count);
   int32_t status = static_cast<int32_t>(Status::device);
-  Backend* backend = door.open(index, reason, sizeof reason, &status);
+  Backend* backend = door.open(index, deterministic ? 1 : 0, reason, sizeof reason, &status);
   if (backend == nullptr) fail(static_cast<Status>(status), "device cuda:%d: %s", index, reason);
   return std::unique_ptr<Backend>(backend);
 }

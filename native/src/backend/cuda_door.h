@@ -13,6 +13,6 @@ namespace dk {
 std::vector<DeviceInfo> cuda_devices();
 
 // Throws Error(device) with that sentence.
-std::unique_ptr<Backend> open_cuda_device(int index);
+std::unique_ptr<Backend> open_cuda_device(int index, bool deterministic);
 
 }  // namespace dk

@@ -48,13 +48,13 @@ std::string devices_json() {
   return json.text();
 }
 
-std::unique_ptr<Backend> make_backend(const std::string& device, int threads) {
-  if (device == "auto") return make_backend(list_devices().front().id, threads);
+std::unique_ptr<Backend> make_backend(const std::string& device, int threads, bool deterministic) {
+  if (device == "auto") return make_backend(list_devices().front().id, threads, deterministic);
   if (device == "cpu") return make_cpu_backend(threads);
   if (device == "reference") return make_reference_backend();
-  if (device == "cuda") return open_cuda_device(0);
+  if (device == "cuda") return open_cuda_device(0, deterministic);
   if (device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.find_first_not_of("0123456789", 5) == std::string::npos)
-    return open_cuda_device(std::atoi(device.c_str() + 5));
+    return open_cuda_device(std::atoi(device.c_str() + 5), deterministic);
   fail(Status::device, "device '%s' is not known; known: auto, cpu, reference, cuda, cuda:N", device.c_str());
 }
 

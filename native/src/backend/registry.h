@@ -24,8 +24,9 @@ std::vector<DeviceInfo> list_devices();
 // The same as a JSON array of objects with id, description, memory_bytes, free_bytes, usable, reason.
 std::string devices_json();
 
-// device: "auto" (the best usable), "cpu", "reference", "cuda", "cuda:N". threads 0 = one per core.
-// Throws Error(device) with the reason when the device can't be used.
-std::unique_ptr<Backend> make_backend(const std::string& device, int threads);
+// device: "auto" (the best usable), "cpu", "reference", "cuda", "cuda:N". threads 0 = one per core. deterministic: the same bits
+// on every run, at the price of speed on a card (the others always are). Throws Error(device) with the reason when the device
+// can't be used.
+std::unique_ptr<Backend> make_backend(const std::string& device, int threads, bool deterministic = false);
 
 }  // namespace dk

@@ -117,7 +117,7 @@ class TrainRun {
 
   void choose_mini_batch() {
     const int threads = options_.threads > 0 ? options_.threads : loaded_ ? state_.threads : 0;
-    backend_ = make_backend(options_.device, threads);
+    backend_ = make_backend(options_.device, threads, options_.deterministic);
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
     loader_threads_ = options_.loader_threads > 0 ? options_.loader_threads : std::clamp(threads_, 1, 16);
     random_ = in_.def.last_yolo()->yolo().random;

@@ -15,8 +15,9 @@ struct TrainOptions {
   int threads = 0;  // 0 = one per core
   bool bf16 = false;
   uint64_t seed = 1;
-  bool clear = false;   // start counting from iteration 0
-  bool resume = false;  // go on from the newest good state in `backup`
+  bool deterministic = false;  // the same bits on every run, also where a card would be faster without
+  bool clear = false;          // start counting from iteration 0
+  bool resume = false;         // go on from the newest good state in `backup`
   bool map = false;
   int map_epochs = 4;
   float iou_thresh = 0.5f, thresh = 0.25f;
