@@ -9,6 +9,7 @@
 #include "cuda/norm.h"
 #include "cuda/parameters.h"
 #include "cuda/pool.h"
+#include "cuda/stopwatch.h"
 #include "cuda/tensors.h"
 #include "cuda/view.h"
 
@@ -53,6 +54,9 @@ class CudaBackend final : public Backend {
                 static_cast<double>(properties_.totalGlobalMem) / 1e9);
   }
   bool supports(DType) const override { return true; }
+
+  void finish() override { DK_CUDA(cudaStreamSynchronize(context_.stream)); }
+  std::unique_ptr<Stopwatch> make_stopwatch() override { return cuda::make_stopwatch(context_); }
 
   void* allocate(int64_t bytes) override {
     DK_ASSERT(bytes >= 0);

@@ -11,10 +11,12 @@
 // - Every operation throws dk::Error on failure. Operations are issued from one thread at a time.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/status.h"
 #include "math/activation.h"
@@ -147,6 +149,29 @@ struct SgdArgs {
   float clip = 0;
 };
 
+// Measures where the time of queued work goes: the device passes the marks as it comes to them, nothing waits in between.
+class Stopwatch {
+ public:
+  virtual ~Stopwatch() = default;
+  virtual void mark() = 0;                      // here in the order of the operations
+  virtual std::vector<double> intervals() = 0;  // waits for the work; the seconds between each mark and the next
+};
+
+// Where every operation is done when it returns.
+class HostStopwatch final : public Stopwatch {
+ public:
+  void mark() override { marks_.push_back(std::chrono::steady_clock::now()); }
+  std::vector<double> intervals() override {
+    std::vector<double> seconds;
+    for (size_t i = 1; i < marks_.size(); ++i)
+      seconds.push_back(std::chrono::duration<double>(marks_[i] - marks_[i - 1]).count());
+    return seconds;
+  }
+
+ private:
+  std::vector<std::chrono::steady_clock::time_point> marks_;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -154,6 +179,10 @@ class Backend {
   virtual std::string name() const = 0;         // "reference", "cpu", "cuda:0"
   virtual std::string description() const = 0;  // the device in words, with its instruction set and thread count
   virtual bool supports(DType dtype) const = 0;
+
+  // Operations may be queued: finish() returns when all are done. A stopwatch must go before the back end does.
+  virtual void finish() {}
+  virtual std::unique_ptr<Stopwatch> make_stopwatch() { return std::make_unique<HostStopwatch>(); }
 
   // Memory. allocate() gives 64-byte aligned (GPU: 256), zeroed memory or throws Error(memory).
   virtual void* allocate(int64_t bytes) = 0;

@@ -8,6 +8,13 @@
 #include "layers/layer_registry.h"
 
 namespace dk {
+namespace {
+
+void mark(const TrainPass& pass) {
+  if (pass.stopwatch != nullptr) pass.stopwatch->mark();
+}
+
+}  // namespace
 
 int frozen_until(const NetworkDef& def) {
   int frozen = -1;
@@ -126,9 +133,11 @@ void Network::forward_train(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
   Pass pass = make_pass(train, true);
   backend_.import_planar(train.pixels, plan_->input());
+  mark(train);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const LayerIo& io = plan_->io(i);
     if (!io.folded) layers_[i]->forward(io, store.layer(static_cast<int>(i)), pass);
+    mark(train);
   }
 }
 
@@ -136,12 +145,18 @@ void Network::backward(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
   Pass pass = make_pass(train, true);
   const int stop = std::max(train.stop_before, frozen_until(def_));
+  mark(train);
   for (int i = static_cast<int>(layers_.size()) - 1; i > stop; --i) {
-    const LayerIo& io = plan_->io(static_cast<size_t>(i));
-    if (def_.layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) continue;
-    for (const Tensor& hole : io.zero_first) backend_.fill(hole, 0.0f);
-    layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
+    backward_layer(i, store, pass);
+    mark(train);
   }
+}
+
+void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
+  const LayerIo& io = plan_->io(static_cast<size_t>(i));
+  if (def_.layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) return;
+  for (const Tensor& hole : io.zero_first) backend_.fill(hole, 0.0f);
+  layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
 }
 
 void Network::forward_infer(const ParamStore& store, const float* pixels) {

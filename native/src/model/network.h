@@ -35,7 +35,8 @@ struct TrainPass {
   uint64_t seed = 0, iteration = 0;
   uint32_t first_image = 0;
   bool accumulate_gradients = false;
-  int stop_before = -1;  // layers up to this one get no backward pass now (stopbackward=N)
+  int stop_before = -1;            // layers up to this one get no backward pass now (stopbackward=N)
+  Stopwatch* stopwatch = nullptr;  // marks the start and the end of each layer's pass, also of those that have nothing to do
 };
 
 class Network {
@@ -70,6 +71,7 @@ class Network {
  private:
   void build();
   Pass make_pass(const TrainPass& pass, bool training) const;
+  void backward_layer(int i, const ParamStore& store, Pass& pass);
 
   NetworkDef def_;
   Backend& backend_;
