@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/device_detection.h"
 #include "core/status.h"
 #include "math/activation.h"
 
@@ -183,6 +184,9 @@ class Backend {
   // Operations may be queued: finish() returns when all are done. A stopwatch must go before the back end does.
   virtual void finish() {}
   virtual std::unique_ptr<Stopwatch> make_stopwatch() { return std::make_unique<HostStopwatch>(); }
+  // The operations that follow belong to this layer's forward or backward pass (-1: to the network's input). For messages,
+  // measuring, and the tests' check of the plan; does nothing by itself.
+  virtual void begin_layer(int layer, bool backward) {}
 
   // Memory. allocate() gives 64-byte aligned (GPU: 256), zeroed memory or throws Error(memory).
   virtual void* allocate(int64_t bytes) = 0;
@@ -257,6 +261,9 @@ class Backend {
   // forward and backward are the same operation.
   virtual void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
                        bool accumulate) = 0;
+
+  // Detection on the device, for networks whose heads have so many slots and classes; null leaves it to the host.
+  virtual std::unique_ptr<DeviceDetection> make_detection(int batch, int slots, int classes) { return nullptr; }
 
   // Parameters.
   // Returns false if w is not finite anywhere afterwards.

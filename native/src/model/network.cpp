@@ -132,10 +132,12 @@ Pass Network::make_pass(const TrainPass& pass, bool training) const {
 void Network::forward_train(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
   Pass pass = make_pass(train, true);
+  backend_.begin_layer(-1, false);
   backend_.import_planar(train.pixels, plan_->input());
   mark(train);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const LayerIo& io = plan_->io(i);
+    backend_.begin_layer(static_cast<int>(i), false);
     if (!io.folded) layers_[i]->forward(io, store.layer(static_cast<int>(i)), pass);
     mark(train);
   }
@@ -155,6 +157,7 @@ void Network::backward(const ParamStore& store, const TrainPass& train) {
 void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
   const LayerIo& io = plan_->io(static_cast<size_t>(i));
   if (def_.layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) return;
+  backend_.begin_layer(i, true);
   for (const Tensor& hole : io.zero_first) backend_.fill(hole, 0.0f);
   layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
 }
@@ -162,9 +165,11 @@ void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
 void Network::forward_infer(const ParamStore& store, const float* pixels) {
   DK_ASSERT(!options_.training && arena_ != nullptr);
   Pass pass = make_pass(TrainPass{}, false);
+  backend_.begin_layer(-1, false);
   backend_.import_planar(pixels, plan_->input());
   for (size_t i = 0; i < layers_.size(); ++i) {
     const LayerIo& io = plan_->io(i);
+    backend_.begin_layer(static_cast<int>(i), false);
     if (!io.folded) layers_[i]->forward(io, store.layer(static_cast<int>(i)), pass);
   }
 }
