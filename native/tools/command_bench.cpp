@@ -1,5 +1,5 @@
 // `bench step|detect CFG`: seconds of a training step (forward, loss, backward, update) or of a detection on made-up input,
-// for `./studio bench`. Real work on the real code path; only the pixels are noise.
+// for `./studio bench`. Real work on the real code path; only the pixels are noise. `bench memory CFG`: what a step takes.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -28,7 +28,7 @@ struct BenchSetup {
   std::unique_ptr<Backend> backend;
   DType dtype = DType::f32;
   int batch = 1, steps = 5, warmup = 1;
-  bool json = false;
+  bool json = false, recompute = false;
   std::string image, weights;
 };
 
@@ -86,7 +86,7 @@ int bench_step(BenchSetup& setup) {
   Backend& backend = *setup.backend;
   ParamStore store(setup.def, backend, {true, false});
   store.import_host(initial_weights(setup.def, 1));
-  Network network(setup.def, backend, {true, setup.dtype, setup.batch});
+  Network network(setup.def, backend, {true, setup.dtype, setup.batch, setup.recompute});
   network.allocate();
   network.weights_changed(store);
   const std::vector<float> pixels =
@@ -116,6 +116,20 @@ int bench_step(BenchSetup& setup) {
   // Backward costs twice the forward pass, less the first layer's data gradient.
   const double gflop = setup.batch * (3 * network_bflops(setup.def) - layer_bflops(setup.def.layers[0]));
   report(setup, "step", seconds, gflop);
+  return 0;
+}
+
+// Bytes of a training step, activations kept and computed twice; per image what a larger mini-batch adds.
+int bench_memory(const BenchSetup& setup) {
+  for (const bool recompute : {false, true}) {
+    const auto network = [&](int batch) {
+      return Network(setup.def, *setup.backend, {true, setup.dtype, batch, recompute}).memory().total();
+    };
+    std::printf("%s %dx%d batch %d, activations %s: %.0f MB, %.1f MB per image\n", setup.def.name.c_str(), setup.def.net.width,
+                setup.def.net.height, setup.batch, recompute ? "computed twice" : "kept",
+                static_cast<double>(network(setup.batch)) / 1e6,
+                static_cast<double>(network(2 * setup.batch) - network(setup.batch)) / 1e6 / setup.batch);
+  }
   return 0;
 }
 
@@ -165,12 +179,13 @@ int command_bench(Arguments& args) {
   setup.steps = static_cast<int>(args.integer("steps", 5, 1, 100000));
   setup.warmup = static_cast<int>(args.integer("warmup", 1, 0, 1000));
   setup.json = args.flag("json");
+  setup.recompute = args.flag("recompute");
   setup.image = args.text("image", "");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
   const std::string device = args.text("device", "auto"), precision = args.text("precision", "f32");
   if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
   const int size = static_cast<int>(args.integer("size", 0, 32, CfgLimits::side));
-  const std::string what = args.word(0, "step or detect");
+  const std::string what = args.word(0, "step, detect or memory");
   setup.def = load_network_def(args.word(1, "the .cfg file"));
   setup.weights = args.word_or(2, "");  // detection only: how much there is to decode depends on them
   if (setup.def.last_yolo() == nullptr) bad_input("%s: no [yolo] layer", setup.def.name.c_str());
@@ -179,7 +194,8 @@ int command_bench(Arguments& args) {
   setup.backend = make_backend(device, threads);
   if (what == "step") return bench_step(setup);
   if (what == "detect") return bench_detect(setup);
-  bad_input("bench %s is not known; known: step, detect", what.c_str());
+  if (what == "memory") return bench_memory(setup);
+  bad_input("bench %s is not known; known: step, detect, memory", what.c_str());
 }
 
 }  // namespace dk

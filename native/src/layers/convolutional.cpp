@@ -56,7 +56,7 @@ class Convolutional : public Layer {
 
   LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const override {
     if (!training) return {};
-    return {keeps_raw(), true, 0};
+    return {keeps_raw(), true, 0, keeps_raw()};
   }
 
   void prepare(const LayerIo& io, Backend& backend, bool training) override {
@@ -109,6 +109,18 @@ class Convolutional : public Layer {
     }
   }
 
+  void recompute(const LayerIo& io, const LayerParams& params, Pass& pass) override {
+    const ConvolutionalSpec& spec = def_.conv();
+    const Tensor* residual = io.residual.data != nullptr ? &io.residual : nullptr;
+    if (!spec.batch_normalize) {
+      pass.backend.bias_activation(io.saved, params.biases->w, spec.activation, residual, io.out_again);
+      return;
+    }
+    BatchNormArrays again = arrays(params);  // with the statistics that forward took, and nothing rolled a second time
+    again.rolling_mean = params.batch_mean, again.rolling_variance = params.batch_variance;
+    pass.backend.batch_norm_frozen(io.saved, again, spec.activation, residual, io.out_again);
+  }
+
   void backward(const LayerIo& io, const LayerParams& params, Pass& pass) override {
     const ConvolutionalSpec& spec = def_.conv();
     const Tensor& dx = keeps_raw() ? io.saved : io.dout;
@@ -118,7 +130,7 @@ class Convolutional : public Layer {
       pass.backend.bias_activation_backward(io.dout, keeps_raw() ? io.saved : io.dout, keeps_raw() ? params.biases->w : nullptr,
                                             spec.activation, params.biases->g, dx);
     }
-    plan_->backward_weights(io.in[0], dx, params.weights->g, pass.accumulate_gradients, pass.workspace);
+    plan_->backward_weights(io.in_backward[0], dx, params.weights->g, pass.accumulate_gradients, pass.workspace);
     if (io.din[0]) plan_->backward_data(dx, params.weights->w, io.din[0], io.din_accumulate[0] != 0, pass.workspace);
   }
 

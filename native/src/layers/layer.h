@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "core/status.h"
 #include "layers/yolo_head.h"
 #include "model/network_def.h"
 #include "model/param_store.h"
@@ -30,6 +31,9 @@ struct Pass {
 struct LayerIo {
   std::vector<Tensor> in;
   Tensor out;
+  std::vector<Tensor> in_backward;   // the inputs as backward finds them, where LayerNeeds asked for them
+  std::vector<int> recompute;        // layers whose outputs are computed again before this layer's backward
+  Tensor out_again;                  // where this layer's output is then written
   std::vector<Tensor> din;           // deltas of the inputs; no data where none is wanted
   std::vector<char> din_accumulate;  // add to din[i] (somebody wrote before) or overwrite
   Tensor dout;
@@ -47,6 +51,7 @@ struct LayerNeeds {
   bool saved = false;               // a tensor shaped like out, from forward to backward
   bool inputs_in_backward = false;  // the input tensors must live until backward
   int64_t index_bytes = 0;          // from forward to backward
+  bool recomputes = false;          // recompute() gives the output again, from `saved` and the residual
 };
 
 class Layer {
@@ -64,6 +69,10 @@ class Layer {
 
   virtual void forward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
   virtual void backward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
+  // Writes io.out_again, with the bits that forward gave io.out; only where LayerNeeds::recomputes said so.
+  virtual void recompute(const LayerIo& io, const LayerParams& params, Pass& pass) {
+    fail(Status::internal, "layer %d can't compute its output again", def_.index);
+  }
 
   const LayerDef& def() const { return def_; }
 

@@ -56,12 +56,12 @@ class Product : public Layer {
   void backward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     if (!linear()) pass.backend.bias_activation_backward(io.dout, io.saved, nullptr, activation(), nullptr, io.dout);
     const size_t a = wide(), b = 1 - wide();
-    if (io.din[a]) pass.backend.multiply(io.dout, io.in[b], io.din[a], io.din_accumulate[a] != 0);
+    if (io.din[a]) pass.backend.multiply(io.dout, io.in_backward[b], io.din[a], io.din_accumulate[a] != 0);
     if (!io.din[b]) return;
     if (def_.is(LayerKind::scale_channels)) {
-      pass.backend.multiply_reduce(io.dout, io.in[a], io.din[b], io.din_accumulate[b] != 0);
+      pass.backend.multiply_reduce(io.dout, io.in_backward[a], io.din[b], io.din_accumulate[b] != 0);
     } else {
-      pass.backend.multiply(io.dout, io.in[a], io.din[b], io.din_accumulate[b] != 0);
+      pass.backend.multiply(io.dout, io.in_backward[a], io.din[b], io.din_accumulate[b] != 0);
     }
   }
 

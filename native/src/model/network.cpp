@@ -77,6 +77,7 @@ void Network::build() {
   plan_options.training = options_.training;
   plan_options.dtype = options_.dtype;
   plan_options.batch = options_.batch;
+  plan_options.recompute = options_.recompute;
   plan_options.frozen = options_.training ? frozen_until(def_) : -1;
   plan_ = std::make_unique<NetworkPlan>(def_, layers_, backend_, plan_options);
 }
@@ -158,6 +159,8 @@ void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
   const LayerIo& io = plan_->io(static_cast<size_t>(i));
   if (def_.layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) return;
   backend_.begin_layer(i, true);
+  for (int again : io.recompute)
+    layers_[static_cast<size_t>(again)]->recompute(plan_->io(static_cast<size_t>(again)), store.layer(again), pass);
   for (const Tensor& hole : io.zero_first) backend_.fill(hole, 0.0f);
   layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
 }

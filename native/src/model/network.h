@@ -17,7 +17,8 @@ namespace dk {
 struct NetworkOptions {
   bool training = false;
   DType dtype = DType::f32;
-  int batch = 1;  // images in one pass
+  int batch = 1;           // images in one pass
+  bool recompute = false;  // PlanOptions::recompute: the same bits from less memory, in more time
 };
 
 // Bytes on the device, and on the host for what is not the same memory.

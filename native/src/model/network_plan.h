@@ -24,7 +24,8 @@ struct PlanOptions {
   bool training = false;
   DType dtype = DType::f32;
   int batch = 1;
-  int frozen = -1;  // layers up to this one get no gradient (stopbackward=1)
+  int frozen = -1;         // layers up to this one get no gradient (stopbackward=1)
+  bool recompute = false;  // outputs that the backward pass reads are computed again there, where they can be, not kept
 };
 
 class NetworkPlan {

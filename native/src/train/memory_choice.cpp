@@ -22,7 +22,7 @@ std::string smaller_size(const NetworkDef& def, Backend& backend, MemoryRequest 
     resize_network(&small, w, h);
     const InputSize largest = largest_training_size(small.net, random);
     request.width = largest.width, request.height = largest.height;
-    const MemoryPlan plan = plan_memory(small, backend, 1, request);
+    const MemoryPlan plan = plan_within(small, backend, 1, request, budget);
     if (plan.total() <= budget)
       return strf("a network size of %dx%d with subdivisions=%d (%.0f MB) would fit", w, h, def.net.batch,
                   megabytes(plan.total()));
@@ -32,7 +32,7 @@ std::string smaller_size(const NetworkDef& def, Backend& backend, MemoryRequest 
 
 [[noreturn]] void refuse(const MemoryPlan& plan, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
                          int64_t budget) {
-  const MemoryPlan one = plan.mini_batch == 1 ? plan : plan_memory(def, backend, 1, request);
+  const MemoryPlan one = plan.mini_batch == 1 ? plan : plan_within(def, backend, 1, request, budget);
   if (one.total() > budget) {
     fail(Status::memory, "mini-batch 1 needs %.0f MB, %.0f MB are there; %s", megabytes(one.total()), megabytes(budget),
          smaller_size(def, backend, request, budget).c_str());
@@ -62,11 +62,11 @@ MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Bac
       bad_input("batch=%d in %d parts is %d images a step, %d when the run was stopped: a run goes on only with the same batch",
                 def.net.batch, def.net.batch / mini_batch, images, resumed->batch);
     }
-    plan = plan_memory(def, backend, mini_batch, request);
+    plan = plan_within(def, backend, mini_batch, request, budget);
   } else if (options.auto_subdivisions) {
     plan = largest_mini_batch(def, backend, def.net.batch, request, budget);
   } else {
-    plan = plan_memory(def, backend, def.net.mini_batch(), request);
+    plan = plan_within(def, backend, def.net.mini_batch(), request, budget);
   }
   if (plan.total() > budget) refuse(plan, def, backend, request, budget);
   return plan;

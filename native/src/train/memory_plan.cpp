@@ -49,19 +49,20 @@ int64_t peak_resident_bytes() {
 
 std::string MemoryPlan::describe() const {
   return strf(
-      "memory: %.0f MB for a mini-batch of %d (parameters %.0f, network %.0f, evaluation %.0f, images %.0f, checkpoint %.0f, "
+      "memory: %.0f MB for a mini-batch of %d%s (parameters %.0f, network %.0f, evaluation %.0f, images %.0f, checkpoint %.0f, "
       "program %.0f)",
-      static_cast<double>(total()) / kMB, mini_batch, static_cast<double>(parameters) / kMB, static_cast<double>(network) / kMB,
-      static_cast<double>(evaluation) / kMB, static_cast<double>(loader) / kMB, static_cast<double>(checkpoint) / kMB,
-      static_cast<double>(base) / kMB);
+      static_cast<double>(total()) / kMB, mini_batch, recompute ? ", activations computed twice" : "",
+      static_cast<double>(parameters) / kMB, static_cast<double>(network) / kMB, static_cast<double>(evaluation) / kMB,
+      static_cast<double>(loader) / kMB, static_cast<double>(checkpoint) / kMB, static_cast<double>(base) / kMB);
 }
 
-MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request) {
+MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request, bool recompute) {
   MemoryPlan plan;
   plan.mini_batch = mini_batch;
+  plan.recompute = recompute;
   plan.base = request.base_bytes + kOverhead;
   plan.parameters = ParamStore::bytes(def, backend, {true, def.net.ema_alpha > 0});
-  plan.network = planned_network(def, backend, {true, request.dtype, mini_batch}, request.width, request.height);
+  plan.network = planned_network(def, backend, {true, request.dtype, mini_batch, recompute}, request.width, request.height);
   const int64_t host_weights = 4 * network_param_count(def);
   if (request.evaluate) {
     plan.evaluation = ParamStore::bytes(def, backend, {false, false}) +
@@ -72,13 +73,20 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
   return plan;
 }
 
+MemoryPlan plan_within(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request, int64_t budget) {
+  const MemoryPlan kept = plan_memory(def, backend, mini_batch, request);
+  if (kept.total() <= budget) return kept;
+  const MemoryPlan again = plan_memory(def, backend, mini_batch, request, true);
+  return again.total() < kept.total() ? again : kept;
+}
+
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget) {
-  const MemoryPlan one = plan_memory(def, backend, 1, request);
+  const MemoryPlan one = plan_within(def, backend, 1, request, budget);
   for (int mini_batch = batch; mini_batch > 1; --mini_batch) {
     if (batch % mini_batch != 0) continue;
     // Activations grow with the mini-batch; half of the growth of one image is a safe lower bound to skip the hopeless.
     if (one.total() + one.network / 2 * (mini_batch - 1) / 2 > budget + one.network) continue;
-    const MemoryPlan plan = plan_memory(def, backend, mini_batch, request);
+    const MemoryPlan plan = plan_within(def, backend, mini_batch, request, budget);
     if (plan.total() <= budget) return plan;
   }
   return one;

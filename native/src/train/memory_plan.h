@@ -20,6 +20,7 @@ struct MemoryRequest {
 
 struct MemoryPlan {
   int mini_batch = 0;
+  bool recompute = false;  // NetworkOptions::recompute
   int64_t base = 0;        // the process before anything is built
   int64_t parameters = 0;  // weights, gradients, momentum, averages
   int64_t network = 0;     // activations, deltas, workspace, plans, heads
@@ -30,7 +31,11 @@ struct MemoryPlan {
   std::string describe() const;
 };
 
-MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request);
+MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request,
+                       bool recompute = false);
+
+// The plan of this mini-batch, with outputs computed twice only where it would not fit the budget otherwise.
+MemoryPlan plan_within(const NetworkDef& def, Backend& backend, int mini_batch, const MemoryRequest& request, int64_t budget);
 
 // The plan of the largest divisor of batch that fits the budget; that of mini-batch 1 when none does.
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget);

@@ -24,7 +24,8 @@ LoaderOptions reporting_bad_images(LoaderOptions options, TrainListener& listene
 TrainStep::TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& store, const RunFiles& files,
                      TrainListener& listener, const StopRequest& stop, const StepSetup& setup)
     : in_(inputs), backend_(backend), store_(store), files_(files), listener_(listener), stop_(stop), setup_(setup),
-      random_(inputs.def.last_yolo()->yolo().random), network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch}),
+      random_(inputs.def.last_yolo()->yolo().random),
+      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute}),
       loader_(inputs.train, reporting_bad_images(setup.loader, listener)) {
   const InputSize largest = largest_training_size(in_.def.net, random_);
   network_.resize(largest.width, largest.height);

@@ -20,6 +20,7 @@ namespace dk {
 
 struct StepSetup {
   int mini_batch = 1, subdivisions = 1;
+  bool recompute = false;  // NetworkOptions::recompute
   DType dtype = DType::f32;
   uint64_t seed = 1;
   LoaderOptions loader;

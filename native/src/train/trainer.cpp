@@ -147,7 +147,7 @@ class TrainRun {
   DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
 
   void build() {
-    const StepSetup setup{mini_batch_, subdivisions_, dtype(), seed_, loader_options()};
+    const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype(), seed_, loader_options()};
     step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, setup);
   }
 
