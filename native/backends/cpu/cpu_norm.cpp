@@ -110,11 +110,8 @@ void combine_statistics(const Context& context, const Groups& groups, const doub
     const int64_t c = static_cast<int64_t>(block) * lanes + l;
     bn.mean[c] = static_cast<float>(mean);
     bn.variance[c] = static_cast<float>(m2 / total);
-    const double momentum = kRollingMomentum;
-    bn.rolling_mean[c] = static_cast<float>((1 - momentum) * bn.rolling_mean[c] + momentum * mean);
-    // One value has no unbiased variance.
-    bn.rolling_variance[c] =
-        static_cast<float>((1 - momentum) * bn.rolling_variance[c] + momentum * m2 / std::max(total - 1, 1.0));
+    bn.rolling_mean[c] = roll(bn.rolling_mean[c], bn.mean[c]);
+    bn.rolling_variance[c] = roll(bn.rolling_variance[c], unbiased(bn.variance[c], total));
     scale[c] = bn.gamma[c] * inverse_deviation(bn.variance[c]);
   }
 }

@@ -86,6 +86,8 @@ class CudaBackend final : public Backend {
     DK_CUDA(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), context_.stream));
   }
 
+  bool host_memory() const override { return false; }
+
   int channel_granularity() const override { return cuda::kLanes; }
   int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool) const override {
     DK_ASSERT(n >= 0 && c >= 0 && h >= 0 && w >= 0);

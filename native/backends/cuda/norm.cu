@@ -56,10 +56,6 @@ __global__ void __launch_bounds__(kBlock) moments(View<T> x, float* scratch) {
   write_partials(scratch, sum, squares, x.vectors, column.vector);
 }
 
-__device__ __forceinline__ void roll(float* rolling, double value) {
-  *rolling = static_cast<float>((1.0 - kRollingMomentum) * *rolling + kRollingMomentum * value);
-}
-
 // One thread a channel.
 template <class T>
 __global__ void finish_moments(View<T> x, const float* scratch, int slices, BatchNormArrays bn) {
@@ -73,8 +69,8 @@ __global__ void finish_moments(View<T> x, const float* scratch, int slices, Batc
   const double total = around_mean > 0 ? around_mean : 0;
   bn.mean[c] = static_cast<float>(mean);
   bn.variance[c] = static_cast<float>(total / count);
-  roll(&bn.rolling_mean[c], mean);
-  roll(&bn.rolling_variance[c], total / (count > 1 ? count - 1 : 1.0));
+  bn.rolling_mean[c] = roll(bn.rolling_mean[c], bn.mean[c]);
+  bn.rolling_variance[c] = roll(bn.rolling_variance[c], unbiased(bn.variance[c], count));
 }
 
 // What the kernels below need of eight channels: z = (x - mean) * inverse, a = gamma * z + beta.

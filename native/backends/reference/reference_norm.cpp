@@ -33,10 +33,6 @@ void normalize_channel(const Tensor& x, int c, double mean, double scale, double
   }
 }
 
-void roll(float* rolling, double value) {
-  *rolling = static_cast<float>((1.0 - kRollingMomentum) * *rolling + kRollingMomentum * value);
-}
-
 void check_forward(const Tensor& x, const Tensor* residual, const Tensor& out) {
   check_same_shape(x, out);
   if (residual) check_same_shape(*residual, out);
@@ -55,8 +51,8 @@ void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act
     });
     bn.mean[c] = static_cast<float>(mean);
     bn.variance[c] = static_cast<float>(squares / count);
-    roll(&bn.rolling_mean[c], mean);
-    roll(&bn.rolling_variance[c], squares / std::max(count - 1, 1.0));  // one value has no unbiased variance
+    bn.rolling_mean[c] = roll(bn.rolling_mean[c], bn.mean[c]);
+    bn.rolling_variance[c] = roll(bn.rolling_variance[c], unbiased(bn.variance[c], count));
     normalize_channel(x, c, bn.mean[c], bn.gamma[c] * inverse_deviation(bn.variance[c]), bn.beta[c], act, residual, out);
   }
 }

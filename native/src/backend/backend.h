@@ -19,8 +19,10 @@
 #include <vector>
 
 #include "backend/device_detection.h"
+#include "backend/device_group.h"
 #include "core/status.h"
 #include "math/activation.h"
+#include "math/rolling.h"
 
 namespace dk {
 
@@ -75,9 +77,9 @@ struct ConvDesc {
 struct BatchNormArrays {
   const float* gamma = nullptr;
   const float* beta = nullptr;
-  float* mean = nullptr;      // of the mini-batch: written by forward, read by backward
-  float* variance = nullptr;  // biased (1/n), likewise
-  float* rolling_mean = nullptr;
+  float* mean = nullptr;          // of the mini-batch: written by forward, read by backward
+  float* variance = nullptr;      // biased (1/n), likewise
+  float* rolling_mean = nullptr;  // moved by these as math/rolling.h says
   float* rolling_variance = nullptr;
   float* dgamma = nullptr;  // backward adds here
   float* dbeta = nullptr;
@@ -85,7 +87,6 @@ struct BatchNormArrays {
   float* delta_moment = nullptr;
 };
 constexpr float kBatchNormEpsilon = 1e-5f;
-constexpr float kRollingMomentum = 0.01f;  // rolling = 0.99 rolling + 0.01 new; the new variance is the unbiased one
 
 // A batch-normalised layer without residual whose output's delta a convolution behind it completes.
 struct NormBackward {
@@ -194,6 +195,14 @@ class Backend {
   virtual void upload(void* device, const void* host, int64_t bytes) = 0;
   virtual void download(void* host, const void* device, int64_t bytes) = 0;
   virtual void zero(void* device, int64_t bytes) = 0;
+  virtual bool host_memory() const { return true; }  // whether allocate() gives memory that the host may read and write
+
+  // Sums over the devices of several processes. new_group() of one process is told to all, which then join together; both
+  // throw Error(device) with the reason where there is no such way.
+  virtual DeviceGroupId new_group() { fail(Status::device, "%s has no way of its own to other processes", name().c_str()); }
+  virtual std::unique_ptr<DeviceGroup> join_group(const DeviceGroupId&, int /*rank*/, int /*size*/) {
+    fail(Status::device, "%s has no way of its own to other processes", name().c_str());
+  }
 
   // Tensors. A view may begin and end at multiples of channel_granularity() channels, or end at its buffer's end.
   virtual int channel_granularity() const = 0;

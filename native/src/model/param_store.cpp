@@ -16,6 +16,11 @@ ConvWeightShape weight_shape(const LayerDef& layer) {
 
 bool is_statistic(ParamRole role) { return role == ParamRole::rolling_mean || role == ParamRole::rolling_variance; }
 
+// As much as the alignment of a back end's memory (256 bytes), so that arrays may lie one behind the other.
+constexpr int64_t kArrayFloats = 64;
+
+int64_t aligned_floats(int64_t floats) { return (floats + kArrayFloats - 1) / kArrayFloats * kArrayFloats; }
+
 int64_t stored_floats(const NetworkDef& def, const Backend& backend, const ParamDef& param) {
   if (param.role != ParamRole::weights) return padded_channels(param.count);
   return (backend.conv_weight_floats(weight_shape(def.layers[static_cast<size_t>(param.layer)])) + 15) / 16 * 16;
@@ -49,29 +54,38 @@ int64_t ParamStore::bytes(const NetworkDef& def, const Backend& backend, Options
     int copies = 1;
     if (options.training) copies += is_statistic(param.role) ? 1 : 2;  // a statistic has its mini-batch twin
     if (options.average && !is_statistic(param.role)) ++copies;
-    floats += copies * stored_floats(def, backend, param);
+    floats += copies * aligned_floats(stored_floats(def, backend, param));
   }
   return 4 * floats;
 }
 
 ParamStore::ParamStore(const NetworkDef& def, Backend& backend, Options options) : backend_(backend) {
   layers_.resize(def.layers.size());
-  const auto allocate = [&](int64_t floats) {
-    blocks_.push_back(backend_.allocate(4 * floats));
-    return static_cast<float*>(blocks_.back());
-  };
   for (const ParamDef& param : network_params(def)) {
     ParamArray array;
     array.def = param;
     if (param.role == ParamRole::weights) array.shape = weight_shape(def.layers[static_cast<size_t>(param.layer)]);
     array.floats = stored_floats(def, backend, param);
-    array.w = allocate(array.floats);
-    if (!is_statistic(param.role)) {
-      if (options.training) array.g = allocate(array.floats);
-      if (options.training) array.v = allocate(array.floats);
-      if (options.average) array.ema = allocate(array.floats);
-    }
     arrays_.push_back(array);
+  }
+  int64_t learned = 0, statistics = 0;
+  for (const ParamArray& array : arrays_) (is_statistic(array.def.role) ? statistics : learned) += aligned_floats(array.floats);
+  const FloatBlock values = allocate(learned);
+  rolling_ = allocate(statistics);
+  if (options.training) gradients_ = allocate(learned), batch_ = allocate(statistics);
+  const FloatBlock momentum = options.training ? allocate(learned) : FloatBlock{};
+  const FloatBlock averages = options.average ? allocate(learned) : FloatBlock{};
+  int64_t at = 0, statistic_at = 0;
+  for (ParamArray& array : arrays_) {
+    if (is_statistic(array.def.role)) {
+      array.w = rolling_.data + statistic_at;
+      statistic_at += aligned_floats(array.floats);
+      continue;
+    }
+    array.w = values.data + at;
+    if (options.training) array.g = gradients_.data + at, array.v = momentum.data + at;
+    if (options.average) array.ema = averages.data + at;
+    at += aligned_floats(array.floats);
   }
   for (const ParamArray& array : arrays_) {
     LayerParams& layer = layers_[static_cast<size_t>(array.def.layer)];
@@ -86,9 +100,14 @@ ParamStore::ParamStore(const NetworkDef& def, Backend& backend, Options options)
   if (!options.training) return;
   for (LayerParams& layer : layers_) {
     if (layer.rolling_mean == nullptr) continue;
-    layer.batch_mean = allocate(layer.rolling_mean->floats);
-    layer.batch_variance = allocate(layer.rolling_mean->floats);
+    layer.batch_mean = batch_.data + (layer.rolling_mean->w - rolling_.data);
+    layer.batch_variance = batch_.data + (layer.rolling_variance->w - rolling_.data);
   }
+}
+
+FloatBlock ParamStore::allocate(int64_t floats) {
+  blocks_.push_back(backend_.allocate(4 * floats));
+  return {static_cast<float*>(blocks_.back()), floats};
 }
 
 ParamStore::~ParamStore() {

@@ -44,6 +44,12 @@ struct LayerParams {
 
 enum class ParamField { value, momentum, average };
 
+// Arrays one behind the other, in file order; what lies between them is 0.
+struct FloatBlock {
+  float* data = nullptr;
+  int64_t floats = 0;
+};
+
 class ParamStore {
  public:
   struct Options {
@@ -60,6 +66,11 @@ class ParamStore {
   const std::vector<ParamArray>& arrays() const { return arrays_; }
   const LayerParams& layer(int index) const { return layers_[static_cast<size_t>(index)]; }
 
+  FloatBlock gradients() const { return gradients_; }
+  // The rolling statistics, and in the same places those of the last mini-batch (null without training).
+  FloatBlock rolling_statistics() const { return rolling_; }
+  FloatBlock batch_statistics() const { return batch_; }
+
   void import_host(const HostWeights& host, ParamField field = ParamField::value);
   // One array as the weights file holds it; into a vector that is resized.
   void export_array(const ParamArray& array, ParamField field, std::vector<float>* out) const;
@@ -67,12 +78,14 @@ class ParamStore {
   void zero_gradients();  // of biases and scales; weights' gradients are overwritten by the first mini-batch
 
  private:
+  FloatBlock allocate(int64_t floats);
   float* field(const ParamArray& array, ParamField field) const;
 
   Backend& backend_;
   std::vector<ParamArray> arrays_;
   std::vector<LayerParams> layers_;
   std::vector<void*> blocks_;
+  FloatBlock gradients_, rolling_, batch_;
 };
 
 }  // namespace dk

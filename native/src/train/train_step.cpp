@@ -105,19 +105,14 @@ void TrainStep::fail_not_finite(const char* what, const MiniBatch& batch, int64_
 
 // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
 void TrainStep::remember_statistics() {
-  statistics_.clear();
-  for (const ParamArray& array : store_.arrays()) {
-    if (array.g != nullptr) continue;
-    statistics_.emplace_back(static_cast<size_t>(array.floats));
-    backend_.download(statistics_.back().data(), array.w, 4 * array.floats);
-  }
+  const FloatBlock rolling = store_.rolling_statistics();
+  statistics_.resize(static_cast<size_t>(rolling.floats));
+  backend_.download(statistics_.data(), rolling.data, 4 * rolling.floats);
 }
 
 void TrainStep::restore_statistics() {
-  size_t next = 0;
-  for (const ParamArray& array : store_.arrays()) {
-    if (array.g == nullptr) backend_.upload(array.w, statistics_[next++].data(), 4 * array.floats);
-  }
+  const FloatBlock rolling = store_.rolling_statistics();
+  backend_.upload(rolling.data, statistics_.data(), 4 * rolling.floats);
 }
 
 // darknet.md 2.3

@@ -67,7 +67,7 @@ class TrainStep {
   bool first_ = true;
   std::shared_ptr<const MiniBatch> last_batch_;
   double loss_ = 0, load_seconds_ = 0;
-  std::vector<std::vector<float>> statistics_;
+  std::vector<float> statistics_;
 };
 
 }  // namespace dk
