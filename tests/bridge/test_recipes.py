@@ -175,3 +175,9 @@ def test_anchor_texts_and_scaling() -> None:
     for text in ("", "1", "1,2,x", "0,1", "-1,2"):
         with pytest.raises(FormatError):
             recipes.parse_anchors(text)
+
+
+@pytest.mark.parametrize("recipe_id", ["yolov3-tiny", "yolov4"])
+def test_the_native_tests_run_the_networks_of_the_recipes(recipe_id: str) -> None:
+    kept = Path(__file__).parents[1] / "native" / "nets" / f"{recipe_id}.cfg"
+    assert kept.read_text() == format_cfg(recipes.make_cfg(recipe_id, classes=80))

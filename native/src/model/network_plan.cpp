@@ -9,7 +9,7 @@
 namespace dk {
 namespace {
 
-constexpr int64_t kAlignment = 64;
+constexpr int64_t kAlignment = 256;  // what a card wants; a processor would do with 64
 constexpr int64_t kMaxBufferBytes = int64_t{1} << 46;
 
 }  // namespace

@@ -55,7 +55,7 @@ class NetworkPlan {
   int64_t arena_bytes_ = 0, workspace_bytes_ = 0, private_bytes_ = 0;
 };
 
-// Gives every buffer an offset (multiples of 64) such that no two that live at the same time overlap; returns the total size.
+// Gives every buffer an offset (multiples of 256) such that no two that live at the same time overlap; returns the total size.
 // Greedy by size, best fit.
 int64_t assign_offsets(std::vector<PlannedBuffer>* buffers);
 

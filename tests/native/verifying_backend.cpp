@@ -1,0 +1,325 @@
+#include "verifying_backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "verifying_conv.h"
+
+namespace dk::test {
+namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+
+std::string pool_key(const PoolDesc& d, const Tensor& dst) {
+  return strf("%d %d %d %d: %d %d %d %d", d.size, d.stride_x, d.stride_y, d.padding, dst.n, dst.c, dst.h, dst.w);
+}
+
+// Some channels of a view, as they lie.
+Tensor part(Tensor t, int first, int count) {
+  t.c_offset += first;
+  t.c = count;
+  return t;
+}
+
+bool same_view(const Tensor& a, const Tensor& b) { return a.data == b.data && a.c_offset == b.c_offset && a.c == b.c; }
+
+}  // namespace
+
+void VerifyingBackend::begin(const char* operation) {
+  ++operations_;
+  ledger_.begin_operation(operation);
+}
+
+void VerifyingBackend::shape(const Tensor& t, int n, int c, int h, int w, const char* role) {
+  if (t.n != n || t.c != c || t.h != h || t.w != w)
+    ledger_.fault("%s is %d x %d x %d x %d instead of %d x %d x %d x %d", role, t.n, t.c, t.h, t.w, n, c, h, w);
+}
+
+void VerifyingBackend::same_shape(const Tensor& a, const Tensor& b) {
+  shape(b, a.n, a.c, a.h, a.w, "an operand");
+  if (a.dtype != b.dtype) ledger_.fault("the operands are of different types");
+}
+
+void VerifyingBackend::channels(const float* array, int c, const char* role) {
+  ledger_.array(array, padded_channels(c) * kFloat, role);
+}
+
+void VerifyingBackend::expect_sums(const float* array, bool there) {
+  if (there != (sums_.erase(array) > 0))
+    ledger_.fault(there ? "the sums of batch norm were not taken before" : "the sums that were taken before are not used");
+}
+
+void VerifyingBackend::write_gradients(const float* array, bool add) {
+  const bool first = gradients_.insert(array).second;
+  if (first && add) ledger_.fault("gradients are added to what nobody has written");
+}
+
+void VerifyingBackend::upload(void* device, const void*, int64_t bytes) {
+  begin("upload");
+  if (bytes > 0) ledger_.array(device, bytes, "the target");
+}
+
+void VerifyingBackend::download(void* host, const void* device, int64_t bytes) {
+  begin("download");
+  if (bytes > 0) ledger_.array(device, bytes, "the source");
+  std::memset(host, 0, static_cast<size_t>(bytes));
+}
+
+void VerifyingBackend::zero(void* device, int64_t bytes) {
+  begin("zero");
+  if (bytes > 0) ledger_.room(device, bytes);
+}
+
+void VerifyingBackend::import_planar(const float*, const Tensor& dst) {
+  begin("import_planar");
+  ledger_.write(dst, "dst", Content::any);
+}
+
+void VerifyingBackend::export_planar(const Tensor& src, float* host_nchw) {
+  begin("export_planar");
+  ledger_.read(src, "src");
+  std::fill_n(host_nchw, src.count(), 0.0f);
+}
+
+void VerifyingBackend::fill(const Tensor& dst, float) {
+  begin("fill");
+  ledger_.write(dst, "dst", Content::any);
+}
+
+void VerifyingBackend::pointwise(const Tensor& src, const Tensor& dst, bool accumulate) {
+  same_shape(src, dst);
+  ledger_.apart(dst, src, "src");
+  ledger_.write_or_add(dst, "dst", ledger_.read(src, "src"), accumulate);
+}
+
+void VerifyingBackend::copy(const Tensor& src, const Tensor& dst, float, bool accumulate) {
+  begin("copy");
+  pointwise(src, dst, accumulate);
+}
+
+void VerifyingBackend::copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count,
+                                     bool accumulate) {
+  begin("copy_channels");
+  if (src_first < 0 || dst_first < 0 || src_first + count > src.c || dst_first + count > dst.c)
+    ledger_.fault("channels %d to %d go to %d of %d", src_first, src_first + count, dst_first, dst.c);
+  shape(part(src, 0, dst.c), dst.n, dst.c, dst.h, dst.w, "src");
+  ledger_.apart(dst, src, "src");
+  const Content content = ledger_.read_channels(src, src_first, count, "src");
+  ledger_.write_channels(dst, dst_first, count, "dst", content, accumulate);
+}
+
+void VerifyingBackend::pack_conv_weights(const ConvWeightShape& shape, const float*, float* stored) {
+  begin("pack_conv_weights");
+  ledger_.array(stored, conv_weight_floats(shape) * kFloat, "the target");
+}
+
+void VerifyingBackend::unpack_conv_weights(const ConvWeightShape& shape, const float* stored, float* host_oihw) {
+  begin("unpack_conv_weights");
+  ledger_.array(stored, conv_weight_floats(shape) * kFloat, "the source");
+  std::fill_n(host_oihw, shape.count(), 0.0f);
+}
+
+std::unique_ptr<ConvPlan> VerifyingBackend::make_conv(const ConvDesc& desc) {
+  return std::make_unique<VerifyingConv>(*this, desc);
+}
+
+void VerifyingBackend::norm_arrays(const BatchNormArrays& bn, int c, bool backward) {
+  channels(bn.gamma, c, "gamma");
+  channels(bn.beta, c, "beta");
+  channels(bn.mean, c, "mean");
+  channels(bn.variance, c, "variance");
+  channels(bn.rolling_mean, c, "rolling_mean");
+  channels(bn.rolling_variance, c, "rolling_variance");
+  if (!backward) return;
+  channels(bn.dgamma, c, "dgamma");
+  channels(bn.dbeta, c, "dbeta");
+}
+
+void VerifyingBackend::norm(const Tensor& x, const BatchNormArrays& bn, const Tensor* residual, const Tensor& out) {
+  norm_arrays(bn, x.c, false);
+  same_shape(x, out);
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(out, x, "x");  // backward needs it
+  if (residual != nullptr) {
+    same_shape(x, *residual);
+    ledger_.read(*residual, "residual", Content::value);
+    ledger_.apart(out, *residual, "residual");
+  }
+  ledger_.write(out, "out", Content::value);
+}
+
+void VerifyingBackend::batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
+                                        const Tensor& out) {
+  begin("batch_norm_train");
+  expect_sums(bn.mean, false);
+  norm(x, bn, residual, out);
+}
+
+void VerifyingBackend::batch_norm_train_summed(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
+                                               const Tensor& out) {
+  begin("batch_norm_train_summed");
+  expect_sums(bn.mean, true);
+  norm(x, bn, residual, out);
+}
+
+void VerifyingBackend::batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
+                                         const Tensor& out) {
+  begin("batch_norm_frozen");
+  expect_sums(bn.mean, false);
+  norm(x, bn, residual, out);
+}
+
+void VerifyingBackend::batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation,
+                                           const Tensor& dx) {
+  begin("batch_norm_backward");
+  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, false);
+  norm_arrays(bn, x.c, true);
+  same_shape(x, dout);
+  same_shape(x, dx);
+  ledger_.read(dout, "dout", Content::delta);
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(dx, dout, "dout");
+  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
+  ledger_.write(dx, "dx", Content::delta);
+}
+
+void VerifyingBackend::batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) {
+  begin("batch_norm_backward_summed");
+  expect_sums(bn.delta_sum, true);
+  norm_arrays(bn, x.c, true);
+  same_shape(x, g);
+  same_shape(x, dx);
+  ledger_.read(g, "g", Content::delta);
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(dx, g, "g");
+  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
+  ledger_.write(dx, "dx", Content::delta);
+}
+
+void VerifyingBackend::bias_activation(const Tensor& x, const float* bias, Activation, const Tensor* residual,
+                                       const Tensor& out) {
+  begin("bias_activation");
+  if (bias != nullptr) channels(bias, x.c, "bias");
+  same_shape(x, out);
+  ledger_.read(x, "x", Content::value);
+  if (!same_view(x, out)) ledger_.apart(out, x, "x");
+  if (residual != nullptr) {
+    same_shape(x, *residual);
+    ledger_.read(*residual, "residual", Content::value);
+    ledger_.apart(out, *residual, "residual");
+  }
+  ledger_.write(out, "out", Content::value);
+}
+
+void VerifyingBackend::bias_activation_backward(const Tensor& dout, const Tensor& x, const float* bias, Activation act,
+                                                float* dbias, const Tensor& dx) {
+  begin("bias_activation_backward");
+  if (bias != nullptr) channels(bias, x.c, "bias");
+  if (dbias != nullptr) channels(dbias, x.c, "dbias");
+  same_shape(x, dout);
+  same_shape(x, dx);
+  ledger_.read(dout, "dout", Content::delta);
+  if (act != Activation::linear) ledger_.read(x, "x", Content::value);  // else it is not looked at
+  if (!same_view(dx, dout)) ledger_.apart(dx, dout, "dout");
+  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
+  ledger_.write(dx, "dx", Content::delta);
+}
+
+int64_t VerifyingBackend::max_pool_index_bytes(const PoolDesc&, const Tensor& dst) const {
+  return ledger_.tensor_bytes(dst.n, dst.c, dst.h, dst.w, DType::f32, false) / kFloat;
+}
+
+void VerifyingBackend::max_pool(const PoolDesc& desc, const Tensor& src, const Tensor& dst, void* index) {
+  begin("max_pool");
+  shape(src, dst.n, dst.c, src.h, src.w, "src");
+  ledger_.read(src, "src", Content::value);
+  ledger_.apart(dst, src, "src");
+  ledger_.write(dst, "dst", Content::value);
+  if (index != nullptr) ledger_.write_raw(index, max_pool_index_bytes(desc, dst), "the index", pool_key(desc, dst));
+}
+
+void VerifyingBackend::max_pool_backward(const PoolDesc& desc, const Tensor& ddst, const void* index, const Tensor& dsrc,
+                                         bool accumulate) {
+  begin("max_pool_backward");
+  shape(dsrc, ddst.n, ddst.c, dsrc.h, dsrc.w, "dsrc");
+  ledger_.read_raw(index, max_pool_index_bytes(desc, ddst), "the index", pool_key(desc, ddst));
+  ledger_.read(ddst, "ddst", Content::delta);
+  ledger_.apart(dsrc, ddst, "ddst");
+  ledger_.write_or_add(dsrc, "dsrc", Content::delta, accumulate);
+}
+
+void VerifyingBackend::global_average_pool(const Tensor& src, const Tensor& dst) {
+  begin("global_average_pool");
+  shape(dst, src.n, src.c, 1, 1, "dst");
+  ledger_.read(src, "src", Content::value);
+  ledger_.apart(dst, src, "src");
+  ledger_.write(dst, "dst", Content::value);
+}
+
+void VerifyingBackend::global_average_pool_backward(const Tensor& ddst, const Tensor& dsrc, bool accumulate) {
+  begin("global_average_pool_backward");
+  shape(ddst, dsrc.n, dsrc.c, 1, 1, "ddst");
+  ledger_.read(ddst, "ddst", Content::delta);
+  ledger_.apart(dsrc, ddst, "ddst");
+  ledger_.write_or_add(dsrc, "dsrc", Content::delta, accumulate);
+}
+
+void VerifyingBackend::upsample(const Tensor& src, int stride, float, const Tensor& dst) {
+  begin("upsample");
+  shape(dst, src.n, src.c, src.h * stride, src.w * stride, "dst");
+  ledger_.read(src, "src", Content::value);
+  ledger_.apart(dst, src, "src");
+  ledger_.write(dst, "dst", Content::value);
+}
+
+void VerifyingBackend::upsample_backward(const Tensor& ddst, int stride, float, const Tensor& dsrc, bool accumulate) {
+  begin("upsample_backward");
+  shape(ddst, dsrc.n, dsrc.c, dsrc.h * stride, dsrc.w * stride, "ddst");
+  ledger_.read(ddst, "ddst", Content::delta);
+  ledger_.apart(dsrc, ddst, "ddst");
+  ledger_.write_or_add(dsrc, "dsrc", Content::delta, accumulate);
+}
+
+void VerifyingBackend::multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) {
+  begin("multiply");
+  same_shape(a, dst);
+  if (b.h != a.h || b.w != a.w) shape(b, a.n, a.c, 1, 1, "b");
+  const Content content = ledger_.read(a, "a");
+  ledger_.read(b, "b", Content::value);
+  ledger_.apart(dst, a, "a");
+  ledger_.apart(dst, b, "b");
+  ledger_.write_or_add(dst, "dst", content, accumulate);
+}
+
+void VerifyingBackend::multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) {
+  begin("multiply_reduce");
+  same_shape(a, b);
+  shape(dst, a.n, a.c, 1, 1, "dst");
+  const Content content = ledger_.read(a, "a");
+  ledger_.read(b, "b", Content::value);
+  ledger_.apart(dst, a, "a");
+  ledger_.apart(dst, b, "b");
+  ledger_.write_or_add(dst, "dst", content, accumulate);
+}
+
+void VerifyingBackend::dropout(const Tensor& src, float, uint64_t, uint64_t, uint32_t, const Tensor& dst, bool accumulate) {
+  begin("dropout");
+  pointwise(src, dst, accumulate);
+}
+
+bool VerifyingBackend::sgd_update(const SgdArgs& args) {
+  begin("sgd_update");
+  ledger_.array(args.w, args.count * kFloat, "w");
+  ledger_.array(args.v, args.count * kFloat, "v");
+  ledger_.array(args.g, args.count * kFloat, "g");
+  gradients_.erase(args.g);
+  return true;
+}
+
+void VerifyingBackend::average_towards(float* ema, const float* w, int64_t count, float) {
+  begin("average_towards");
+  ledger_.array(ema, count * kFloat, "ema");
+  ledger_.array(w, count * kFloat, "w");
+}
+
+}  // namespace dk::test
