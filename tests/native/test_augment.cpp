@@ -72,6 +72,16 @@ std::map<int, Extent> seen_colours(const std::vector<float>& pixels, int w, int 
   return seen;
 }
 
+// What the loader does with one picture on the host.
+void augment_slot(const AugmentOptions& options, uint32_t slot, const SlotPlan& mix, const std::vector<AugmentSource>& sources,
+                  std::vector<float>& pixels, std::vector<float>& truth) {
+  const PicturePlan plan = plan_picture(options, 5, 3, slot, mix, sources, truth.data());
+  std::vector<const SourceImage*> images;
+  for (const AugmentSource& source : sources) images.push_back(source.image);
+  RenderScratch scratch;
+  render_picture(plan, images, {options.w, options.h}, pixels.data(), scratch);
+}
+
 // A picture of up to four painted sources, made like the loader does.
 struct Made {
   SlotPlan plan;
@@ -86,8 +96,7 @@ Made make_slot(const AugmentOptions& options, const std::vector<Painted>& painte
   std::vector<AugmentSource> sources;
   for (int i = 0; i < made.plan.sources; ++i)
     sources.push_back({&painted[static_cast<size_t>(i)].source, &painted[static_cast<size_t>(i)].boxes});
-  RenderScratch scratch;
-  augment_slot(options, 5, 3, slot, made.plan, sources, made.pixels.data(), made.truth.data(), scratch);
+  augment_slot(options, slot, made.plan, sources, made.pixels, made.truth);
   return made;
 }
 
@@ -159,8 +168,7 @@ TEST_SUITE("augment") {
     const std::vector<LabelBox> boxes{{0, 0.5f, 0.25f, 0.5f, 0.125f}};
     const AugmentSource only{&source, &boxes};
     std::vector<float> pixels(40 * 36 * 3), truth(10, -1.0f);
-    RenderScratch scratch;
-    augment_slot(options, 1, 2, 3, plan_slot(options, 1, 2, 3), {&only, 1}, pixels.data(), truth.data(), scratch);
+    augment_slot(options, 3, plan_slot(options, 5, 3, 3), {only}, pixels, truth);
     CHECK(largest_difference(pixels, read_golden("augment").at("crop0.pixels").values) < 2e-5f);
     CHECK(truth == std::vector<float>{0.5f, 0.25f, 0.5f, 0.125f, 0, 0, 0, 0, 0, 0});
   }
@@ -237,11 +245,10 @@ TEST_SUITE("augment") {
       const AugmentOptions single = painted_options();
       const SlotPlan one{};
       std::vector<float> sum(made.pixels.size(), 0.0f), pixels(sum.size()), truth(made.truth.size());
-      RenderScratch scratch;
       const Crop crop = draw_crop(single, 5, 3, slot, 1, painted[1].source.full_w, painted[1].source.full_h);
       const std::vector<float> second = render({crop, single.w, single.h}, painted[1].source);
       const AugmentSource first{&painted[0].source, &painted[0].boxes};
-      augment_slot(single, 5, 3, slot, one, {&first, 1}, pixels.data(), truth.data(), scratch);
+      augment_slot(single, slot, one, {first}, pixels, truth);
       for (size_t i = 0; i < sum.size(); ++i) sum[i] = (pixels[i] + second[i]) / 2;
       CHECK(largest_difference(sum, made.pixels) < 1e-6f);
       size_t first_boxes = 0;

@@ -137,14 +137,15 @@ TEST_SUITE("crop") {
     ImageF image{32, 32, 1, {}}, scratch;
     for (int i = 0; i < 1024; ++i) image.data.push_back(i % 2 == 0 ? 1.0f : 0.0f);
     const ImageF sharp = image;
-    blur_picture(image, 1, {{0, 0.5f, 0.5f, 0.5f, 0.25f}}, scratch);
+    blur_picture(image, plan_blur(1, {{0, 0.5f, 0.5f, 0.5f, 0.25f}}, image.w, image.h), scratch);
     CHECK(image.row(0, 16)[16] == sharp.row(0, 16)[16]);
     CHECK(image.row(0, 12)[8] == sharp.row(0, 12)[8]);
     CHECK(std::fabs(image.row(0, 2)[2] - 0.5f) < 0.05f);
     ImageF unchanged = sharp;
-    blur_picture(unchanged, 9, {{0, 0.5f, 0.5f, 0.2f, 0.2f}}, scratch);  // 6 pixels: no blur is left
+    blur_picture(unchanged, plan_blur(9, {{0, 0.5f, 0.5f, 0.2f, 0.2f}}, unchanged.w, unchanged.h),
+                 scratch);  // 6 pixels: no blur is left
     CHECK(unchanged.data == sharp.data);
-    blur_picture(unchanged, 9, {}, scratch);
+    blur_picture(unchanged, plan_blur(9, {}, unchanged.w, unchanged.h), scratch);
     CHECK(unchanged.data != sharp.data);
   }
 

@@ -20,6 +20,7 @@
 
 #include "backend/device_detection.h"
 #include "backend/device_group.h"
+#include "backend/picture_renderer.h"
 #include "core/status.h"
 #include "math/activation.h"
 #include "math/rolling.h"
@@ -278,6 +279,11 @@ class Backend {
   // Returns false if w is not finite anywhere afterwards.
   virtual bool sgd_update(const SgdArgs& args) = 0;
   virtual void average_towards(float* ema, const float* w, int64_t count, float alpha) = 0;  // ema = alpha*ema + (1-alpha)*w
+
+  // Training pictures drawn on the device (backend/picture_renderer.h); nothing where pictures are drawn on the host. The
+  // renderer must be gone before the back end.
+  virtual std::unique_ptr<PictureRenderer> make_renderer(const RendererOptions&) { return nullptr; }
+  virtual RendererMemory renderer_memory(const RendererOptions&) const { return {}; }  // what it will take, images included
 };
 
 }  // namespace dk

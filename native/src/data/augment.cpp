@@ -1,4 +1,4 @@
-// Putting training pictures together (see augment.h).
+// Planning training pictures (see augment.h).
 #include "data/augment.h"
 
 #include <algorithm>
@@ -89,48 +89,21 @@ void shift_boxes(std::vector<LabelBox>& boxes, const Quadrant& place, const Augm
   });
 }
 
-// Fills the patch from its source; blur and noise first need the whole augmented picture.
-void fill_patch(const AugmentOptions& options, const SlotKey& key, uint32_t index, const Crop& crop, const PixelPatch& patch,
-                const SourceImage& source, const std::vector<LabelBox>& boxes, float* pixels, RenderScratch& scratch) {
-  if (crop.blur == 0 && crop.noise == 0) return render_patch(patch, source, options.w, options.h, pixels, scratch);
-  PixelPatch all = patch;
-  all.out_x = all.out_y = all.start_x = all.start_y = 0;
-  all.w = options.w;
-  all.h = options.h;
-  all.weight = 1;
-  all.accumulate = false;
-  ImageF& whole = scratch.whole;
-  whole.w = options.w;
-  whole.h = options.h;
-  whole.c = options.channels;
-  whole.data.resize(whole.plane() * static_cast<size_t>(whole.c));
-  render_patch(all, source, options.w, options.h, whole.data.data(), scratch);
-  if (crop.blur != 0) blur_picture(whole, crop.blur, boxes, scratch.blurred);
-  if (crop.noise != 0) add_noise(whole, crop.noise, key.seed, key.iteration, key.slot * kSourcesPerSlot + index);
-  for (int c = 0; c < whole.c; ++c) {
-    for (int j = 0; j < patch.h; ++j) {
-      const float* from = whole.row(c, patch.start_y + j) + patch.start_x;
-      float* to = pixels + static_cast<size_t>(c) * whole.plane() +
-                  static_cast<size_t>(patch.out_y + j) * static_cast<size_t>(options.w) + static_cast<size_t>(patch.out_x);
-      for (int i = 0; i < patch.w; ++i) to[i] = patch.weight * from[i] + (patch.accumulate ? to[i] : 0.0f);
-    }
-  }
-}
-
-// One source: its boxes in the finished picture, its pixels where they belong.
-std::vector<LabelBox> place_source(const AugmentOptions& options, const SlotKey& key, const SlotPlan& plan, uint32_t index,
-                                   const AugmentSource& source, float* pixels, RenderScratch& scratch) {
+// One source: its boxes in the finished picture, its patch behind the plan's others.
+std::vector<LabelBox> place_source(const AugmentOptions& options, const SlotKey& key, const SlotPlan& slot, uint32_t index,
+                                   const AugmentSource& source, PicturePlan& plan) {
   const SourceImage& image = *source.image;
   DK_ASSERT(image.image.channels == options.channels);
   Crop crop = draw_crop(options, key.seed, key.iteration, key.slot, index, image.full_w, image.full_h);
-  const bool mosaic = plan.mixing == Mixing::mosaic;
+  const bool mosaic = slot.mixing == Mixing::mosaic;
   const int quadrant = static_cast<int>(index);
   if (mosaic && crop.corner) move_to_corner(crop, quadrant);
   const Quadrant place =
-      mosaic ? place_quadrant(crop, quadrant, plan, options.w, options.h) : Quadrant{0, 0, options.w, options.h, 0, 0};
+      mosaic ? place_quadrant(crop, quadrant, slot, options.w, options.h) : Quadrant{0, 0, options.w, options.h, 0, 0};
   std::vector<LabelBox> boxes = crop_boxes(options, crop, *source.boxes, key.seed, key.iteration, key.slot, index);
 
-  PixelPatch patch;
+  PatchPlan& part = plan.patches.emplace_back();
+  PixelPatch& patch = part.patch;
   patch.source = quadrant;
   patch.out_x = place.out_x;
   patch.out_y = place.out_y;
@@ -141,9 +114,11 @@ std::vector<LabelBox> place_source(const AugmentOptions& options, const SlotKey&
   patch.x = crop_map_x(crop, options.w, image.image.w);
   patch.y = crop_map_y(crop, options.h, image.image.h);
   patch.colour = colour_shift(crop.hue, crop.saturation, crop.exposure);
-  patch.weight = plan.mixing == Mixing::mixup ? 0.5f : 1.0f;
-  patch.accumulate = plan.mixing == Mixing::mixup && index > 0;
-  fill_patch(options, key, index, crop, patch, image, boxes, pixels, scratch);
+  patch.weight = slot.mixing == Mixing::mixup ? 0.5f : 1.0f;
+  patch.accumulate = slot.mixing == Mixing::mixup && index > 0;
+  if (crop.blur != 0) part.blur = plan_blur(crop.blur, boxes, options.w, options.h);
+  part.noise = crop.noise;
+  part.noise_slot = key.slot * kSourcesPerSlot + index;
   if (mosaic) shift_boxes(boxes, place, options);
   return boxes;
 }
@@ -170,20 +145,25 @@ SlotPlan plan_slot(const AugmentOptions& options, uint64_t seed, uint64_t iterat
   return plan;
 }
 
-void augment_slot(const AugmentOptions& options, uint64_t seed, uint64_t iteration, uint32_t slot, const SlotPlan& plan,
-                  std::span<const AugmentSource> sources, float* pixels, float* truth, RenderScratch& scratch) {
+PicturePlan plan_picture(const AugmentOptions& options, uint64_t seed, uint64_t iteration, uint32_t slot, const SlotPlan& plan,
+                         std::span<const AugmentSource> sources, float* truth) {
   DK_ASSERT(static_cast<int>(sources.size()) == plan.sources);
   const SlotKey key{seed, iteration, slot};
   const int most = options.max_boxes;
   std::fill_n(truth, static_cast<size_t>(most) * kTruthFloats, 0.0f);
+  PicturePlan picture;
+  picture.seed = seed;
+  picture.iteration = iteration;
+  picture.patches.reserve(sources.size());
   int rows = 0;
   for (size_t index = 0; index < sources.size(); ++index) {
-    for (const LabelBox& box : place_source(options, key, plan, static_cast<uint32_t>(index), sources[index], pixels, scratch)) {
+    for (const LabelBox& box : place_source(options, key, plan, static_cast<uint32_t>(index), sources[index], picture)) {
       if (rows == most) break;
       const float row[kTruthFloats] = {box.x, box.y, box.w, box.h, static_cast<float>(box.class_id)};
       std::copy_n(row, kTruthFloats, truth + static_cast<ptrdiff_t>(rows++) * kTruthFloats);
     }
   }
+  return picture;
 }
 
 }  // namespace dk

@@ -34,21 +34,13 @@ std::vector<float> gaussian_weights(int size) {
   return weights;
 }
 
-// Mirrored at the border without repeating the border itself: -1 -> 1, n -> n - 2.
-int mirrored(int i, int n) {
-  if (n == 1) return 0;
-  const int period = 2 * (n - 1);
-  const int wrapped = ((i % period) + period) % period;
-  return wrapped < n ? wrapped : period - wrapped;
-}
-
 void blur_rows(const ImageF& from, const std::vector<float>& weights, ImageF& to) {
   const int half = static_cast<int>(weights.size()) / 2;
   std::vector<float> padded(static_cast<size_t>(from.w + 2 * half));
   for (int c = 0; c < from.c; ++c) {
     for (int y = 0; y < from.h; ++y) {
       const float* row = from.row(c, y);
-      for (int i = 0; i < from.w + 2 * half; ++i) padded[static_cast<size_t>(i)] = row[mirrored(i - half, from.w)];
+      for (int i = 0; i < from.w + 2 * half; ++i) padded[static_cast<size_t>(i)] = row[mirrored_index(i - half, from.w)];
       float* out = to.row(c, y);
       std::fill_n(out, from.w, 0.0f);
       for (size_t k = 0; k < weights.size(); ++k) {
@@ -65,52 +57,55 @@ void blur_columns(const ImageF& from, const std::vector<float>& weights, ImageF&
       float* out = to.row(c, y);
       std::fill_n(out, from.w, 0.0f);
       for (size_t k = 0; k < weights.size(); ++k) {
-        const float* row = from.row(c, mirrored(y + static_cast<int>(k) - half, from.h));
+        const float* row = from.row(c, mirrored_index(y + static_cast<int>(k) - half, from.h));
         for (int x = 0; x < from.w; ++x) out[x] += weights[k] * row[x];
       }
     }
   }
 }
 
-struct PixelBox {
-  int left, top, right, bottom;
-};
-
 PixelBox pixels_of(const LabelBox& box, int w, int h) {
   const auto at = [](float share, int side) { return std::clamp(static_cast<int>(share * static_cast<float>(side)), 0, side); };
   return {at(box.x - box.w / 2, w), at(box.y - box.h / 2, h), at(box.x + box.w / 2, w), at(box.y + box.h / 2, h)};
 }
 
-}  // namespace
-
-void blur_image(const ImageF& image, int size, ImageF& out) {
-  DK_ASSERT(size >= 3 && size % 2 == 1);
-  const std::vector<float> weights = gaussian_weights(size);
+void convolve(const ImageF& image, const std::vector<float>& weights, ImageF& out) {
   ImageF rows = image;
   blur_rows(image, weights, rows);
   out = image;
   blur_columns(rows, weights, out);
 }
 
-void blur_picture(ImageF& image, int blur, const std::vector<LabelBox>& boxes, ImageF& scratch) {
+}  // namespace
+
+void blur_image(const ImageF& image, int size, ImageF& out) {
+  DK_ASSERT(size >= 3 && size % 2 == 1);
+  convolve(image, gaussian_weights(size), out);
+}
+
+BlurPlan plan_blur(int blur, const std::vector<LabelBox>& boxes, int w, int h) {
+  BlurPlan plan;
   int size = blur;
   if (blur == 1) {
     size = kBackgroundBlur;
+    for (const LabelBox& box : boxes) plan.sharp.push_back(pixels_of(box, w, h));
   } else {
     for (const LabelBox& box : boxes) {
-      const float least = std::min(box.w * static_cast<float>(image.w), box.h * static_cast<float>(image.h));
+      const float least = std::min(box.w * static_cast<float>(w), box.h * static_cast<float>(h));
       size = std::min(size, static_cast<int>(least / 8) / 2 * 2 + 1);
     }
   }
-  if (size < 2) return;
-  blur_image(image, size, scratch);
-  if (blur == 1) {
-    for (const LabelBox& box : boxes) {
-      const PixelBox sharp = pixels_of(box, image.w, image.h);
-      for (int c = 0; c < image.c; ++c) {
-        for (int y = sharp.top; y < sharp.bottom; ++y) {
-          std::copy_n(image.row(c, y) + sharp.left, sharp.right - sharp.left, scratch.row(c, y) + sharp.left);
-        }
+  if (size >= 2) plan.weights = gaussian_weights(size);
+  return plan;
+}
+
+void blur_picture(ImageF& image, const BlurPlan& blur, ImageF& scratch) {
+  if (blur.weights.empty()) return;
+  convolve(image, blur.weights, scratch);
+  for (const PixelBox& sharp : blur.sharp) {
+    for (int c = 0; c < image.c; ++c) {
+      for (int y = sharp.top; y < sharp.bottom; ++y) {
+        std::copy_n(image.row(c, y) + sharp.left, sharp.right - sharp.left, scratch.row(c, y) + sharp.left);
       }
     }
   }

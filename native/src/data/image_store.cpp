@@ -1,6 +1,8 @@
 // Decoding on demand and keeping (see image_store.h).
 #include "data/image_store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -13,13 +15,24 @@ namespace {
 // What a kept image costs beside its pixels.
 constexpr int64_t kOverheadBytes = 256;
 
+SourceImage without_pixels(const SourceImage& image) {
+  SourceImage rest;
+  rest.image.w = image.image.w;
+  rest.image.h = image.image.h;
+  rest.image.channels = image.image.channels;
+  rest.full_w = image.full_w;
+  rest.full_h = image.full_h;
+  std::copy_n(image.mean, std::size(image.mean), rest.mean);
+  return rest;
+}
+
 }  // namespace
 
 ImageStore::ImageStore(const std::vector<std::string>& images, int channels, int least_long_side, int64_t cache_bytes,
-                       const DecodeLimits& limits, BadImage on_bad_image)
+                       const DecodeLimits& limits, BadImage on_bad_image, Hold hold)
     : images_(images), channels_(channels), least_long_side_(least_long_side > 0 ? least_long_side : 1 << 30),
-      cache_bytes_(cache_bytes), limits_(limits), on_bad_image_(std::move(on_bad_image)), kept_(images.size()),
-      bad_(images.size(), false) {}
+      cache_bytes_(cache_bytes), limits_(limits), on_bad_image_(std::move(on_bad_image)), hold_(std::move(hold)),
+      kept_(images.size()), bad_(images.size(), false) {}
 
 std::shared_ptr<const SourceImage> ImageStore::get(int index) {
   const size_t i = static_cast<size_t>(index);
@@ -33,9 +46,7 @@ std::shared_ptr<const SourceImage> ImageStore::get(int index) {
     }
   }
   try {
-    std::shared_ptr<const SourceImage> image = decode(index);
-    keep(index, image);
-    return image;
+    return keep(index, decode(index));
   } catch (const Error& error) {
     if (error.status() == Status::stopped) throw;
     report(index, error.what());
@@ -51,14 +62,18 @@ std::shared_ptr<const SourceImage> ImageStore::decode(int index) {
   return std::make_shared<const SourceImage>(make_source(std::move(reduced.image), reduced.full_w, reduced.full_h));
 }
 
-void ImageStore::keep(int index, const std::shared_ptr<const SourceImage>& image) {
-  const int64_t bytes = static_cast<int64_t>(image->image.pixels.capacity()) + kOverheadBytes;
+// What a thread goes on with: the image, or what is left of it once it is held elsewhere.
+std::shared_ptr<const SourceImage> ImageStore::keep(int index, std::shared_ptr<const SourceImage> image) {
+  const bool held = hold_ && hold_(index, *image);
+  if (held) image = std::make_shared<const SourceImage>(without_pixels(*image));
+  const int64_t bytes = held ? 0 : static_cast<int64_t>(image->image.pixels.capacity()) + kOverheadBytes;
   const std::lock_guard<std::mutex> lock(mutex_);
   ++counts_.decoded;
   std::shared_ptr<const SourceImage>& place = kept_[static_cast<size_t>(index)];
-  if (place || counts_.cached_bytes + bytes > cache_bytes_) return;
+  if (place || (!held && counts_.cached_bytes + bytes > cache_bytes_)) return image;
   place = image;
   counts_.cached_bytes += bytes;
+  return image;
 }
 
 void ImageStore::report(int index, const std::string& reason) {

@@ -24,10 +24,12 @@ class ImageStore {
  public:
   // image, reason; called from the thread that met it, one at a time.
   using BadImage = std::function<void(const std::string&, const std::string&)>;
+  // Offered what was decoded, from any thread; true = kept there. Then the store has its size and mean colour only.
+  using Hold = std::function<bool(int index, const SourceImage& image)>;
 
   // `images` must outlive the store. least_long_side 0: pictures stay as large as they are.
   ImageStore(const std::vector<std::string>& images, int channels, int least_long_side, int64_t cache_bytes,
-             const DecodeLimits& limits, BadImage on_bad_image);
+             const DecodeLimits& limits, BadImage on_bad_image, Hold hold = nullptr);
 
   // Null for an image that can't be decoded. Any number of threads may call. Throws Error(stopped) when limits.cancel is set.
   std::shared_ptr<const SourceImage> get(int index);
@@ -39,7 +41,7 @@ class ImageStore {
 
  private:
   std::shared_ptr<const SourceImage> decode(int index);
-  void keep(int index, const std::shared_ptr<const SourceImage>& image);
+  std::shared_ptr<const SourceImage> keep(int index, std::shared_ptr<const SourceImage> image);
   void report(int index, const std::string& reason);
 
   const std::vector<std::string>& images_;
@@ -47,6 +49,7 @@ class ImageStore {
   const int64_t cache_bytes_;
   const DecodeLimits limits_;
   const BadImage on_bad_image_;
+  const Hold hold_;
 
   mutable std::mutex mutex_;  // guards everything below
   std::vector<std::shared_ptr<const SourceImage>> kept_;

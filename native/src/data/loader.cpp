@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -33,6 +34,8 @@ int thread_count(const LoaderOptions& options) {
   if (options.threads > 0) return options.threads;
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
 }
+
+int64_t most_sources(const AugmentOptions& augment) { return augment.mosaic ? 4 : augment.mixup ? 2 : 1; }
 
 LoaderOptions checked(LoaderOptions options, std::atomic<bool>* cancel) {
   check_augment_options(options.augment);
@@ -68,6 +71,7 @@ struct Loader::Pool {
     }
     if (!batch) batch = std::make_unique<MiniBatch>();
     return {batch.release(), [pool](MiniBatch* used) {
+              used->sources.clear();
               const std::lock_guard<std::mutex> lock(pool->mutex);
               pool->unused.emplace_back(used);
             }};
@@ -77,7 +81,7 @@ struct Loader::Pool {
 Loader::Loader(const Dataset& dataset, LoaderOptions options)
     : dataset_(dataset), options_(checked(std::move(options), &stopping_)),
       store_(dataset.images, options_.augment.channels, least_long_side(options_), options_.cache_bytes, options_.limits,
-             options_.on_bad_image),
+             options_.on_bad_image, options_.hold),
       pool_(std::make_shared<Pool>()) {
   if (dataset.images.empty()) bad_input("the data set has no images");
   DK_ASSERT(dataset.images.size() <= static_cast<size_t>(std::numeric_limits<int>::max()));
@@ -147,13 +151,15 @@ LoaderStats Loader::stats() const {
 
 int64_t Loader::planned_bytes(const LoaderOptions& options) {
   const int64_t side = largest_side(options), picture = side * side * options.augment.channels;
-  const int64_t floats = picture + int64_t{options.augment.max_boxes} * kTruthFloats;
+  const int64_t floats = (options.hold ? 0 : picture) + int64_t{options.augment.max_boxes} * kTruthFloats;
   const int64_t batches = int64_t{options.prefetch} + 2;  // one in the trainer's hands, one on its way back
-  const bool whole = options.augment.blur > 0 || options.augment.gaussian_noise > 0;
+  const bool whole = !options.hold && (options.augment.blur > 0 || options.augment.gaussian_noise > 0);
   // A thread holds the picture it decodes, its mosaic's sources and, for blur and noise, two augmented pictures.
   const int64_t kept = options.reduce_large ? 4 * static_cast<int64_t>(kDetail * kDetail * static_cast<double>(picture)) : 0;
   const int64_t thread = 4 * kept + (whole ? 2 * picture * int64_t{sizeof(float)} : 0) + (int64_t{1} << 20);
-  return options.cache_bytes + batches * options.minibatch * floats * int64_t{sizeof(float)} + thread_count(options) * thread;
+  const int64_t sources = options.hold ? most_sources(options.augment) * options.loose_bytes : 0;
+  return options.cache_bytes + batches * options.minibatch * (floats * int64_t{sizeof(float)} + sources) +
+         thread_count(options) * thread;
 }
 
 int64_t Loader::kept_bytes(const LoaderOptions& options, int w, int h) {
@@ -221,9 +227,10 @@ std::shared_ptr<Loader::Job> Loader::plan_job() {
   batch.h = size.h;
   batch.channels = options_.augment.channels;
   const size_t count = static_cast<size_t>(batch.count), plane = static_cast<size_t>(size.w) * static_cast<size_t>(size.h);
-  batch.pixels.resize(count * plane * static_cast<size_t>(batch.channels));
+  batch.pixels.resize(options_.hold ? 0 : count * plane * static_cast<size_t>(batch.channels));
+  batch.plans.resize(options_.hold ? count : 0);
   batch.truth.resize(count * static_cast<size_t>(options_.augment.max_boxes) * kTruthFloats);
-  job->images.resize(count);
+  job->sources.resize(count);
   slot_ += batch.count;
   if (slot_ == options_.slots_per_iteration) {
     slot_ = 0;
@@ -254,30 +261,38 @@ void Loader::make_picture(Job& job, int picture, RenderScratch& scratch) {
   const uint64_t counter = batch.iteration * static_cast<uint64_t>(options_.slots_per_iteration) + slot;
   // The last of the slot's streams: no source has that number.
   Draws further(options_.seed, Purpose::sample, batch.iteration, slot * kSourcesPerSlot + kSourcesPerSlot - 1);
-  std::vector<std::shared_ptr<const SourceImage>> held;
+  Sources& used = job.sources[static_cast<size_t>(picture)];
   std::vector<AugmentSource> sources;
-  std::vector<int>& used = job.images[static_cast<size_t>(picture)];
+  std::vector<const SourceImage*> pictures;
   for (int i = 0; i < plan.sources; ++i) {
     const int wanted =
         i == 0 ? image_at(options_.seed, counter, images) : static_cast<int>(further.below(static_cast<uint32_t>(images)));
     int found = 0;
-    held.push_back(find_image(wanted, found));
-    sources.push_back({held.back().get(), &dataset_.labels[static_cast<size_t>(found)].boxes});
-    used.push_back(found);
+    used.images.push_back(find_image(wanted, found));
+    used.indices.push_back(found);
+    pictures.push_back(used.images.back().get());
+    sources.push_back({pictures.back(), &dataset_.labels[static_cast<size_t>(found)].boxes});
   }
   const size_t index = static_cast<size_t>(picture), plane = static_cast<size_t>(batch.w) * static_cast<size_t>(batch.h);
-  float* pixels = batch.pixels.data() + index * plane * static_cast<size_t>(batch.channels);
   float* truth = batch.truth.data() + index * static_cast<size_t>(augment.max_boxes) * kTruthFloats;
-  augment_slot(augment, options_.seed, batch.iteration, slot, plan, sources, pixels, truth, scratch);
+  PicturePlan drawing = plan_picture(augment, options_.seed, batch.iteration, slot, plan, sources, truth);
+  if (options_.hold) {
+    batch.plans[index] = std::move(drawing);
+    return;
+  }
+  float* pixels = batch.pixels.data() + index * plane * static_cast<size_t>(batch.channels);
+  render_picture(drawing, pictures, {batch.w, batch.h}, pixels, scratch);
+  used.images.clear();
 }
 
 void Loader::finish(Job& job) {
   MiniBatch& batch = *job.batch;
   batch.image_indices.clear();
   batch.image_starts.assign(1, 0);
-  for (const std::vector<int>& images : job.images) {
-    batch.image_indices.insert(batch.image_indices.end(), images.begin(), images.end());
+  for (Sources& used : job.sources) {
+    batch.image_indices.insert(batch.image_indices.end(), used.indices.begin(), used.indices.end());
     batch.image_starts.push_back(static_cast<int>(batch.image_indices.size()));
+    std::move(used.images.begin(), used.images.end(), std::back_inserter(batch.sources));
   }
 }
 

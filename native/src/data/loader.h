@@ -5,6 +5,8 @@
 // An iteration is `slots_per_iteration` pictures (the cfg's batch), cut into mini-batches. Picture number
 // iteration * slots_per_iteration + slot decides the image (epoch_order.h); mosaic and MixUp draw their further images freely. An
 // image that can't be decoded is replaced by the next one of the list.
+//
+// Where a device draws the pictures (LoaderOptions::hold), mini-batches carry plans and sources instead of pixels.
 #pragma once
 
 #include <atomic>
@@ -42,6 +44,10 @@ struct LoaderOptions {
   bool reduce_large = true;  // keep large pictures smaller (image_store.h)
   DecodeLimits limits;
   ImageStore::BadImage on_bad_image;
+  // Given: pictures are planned, not drawn. It is offered each decoded image, from loader threads, and returns true for those it
+  // keeps, whose pixels are not needed here any more.
+  ImageStore::Hold hold;
+  int64_t loose_bytes = 0;  // about what an image has that it won't keep (planned_bytes); 0 = it keeps all
 };
 
 struct MiniBatch {
@@ -53,6 +59,10 @@ struct MiniBatch {
   // The images each picture was made of: those of picture i are image_indices[image_starts[i]] up to image_starts[i + 1].
   std::vector<int> image_indices;
   std::vector<int> image_starts;
+  // With LoaderOptions::hold: how each picture is to be drawn, and the images, parallel to image_indices, without pixels where
+  // they are held.
+  std::vector<PicturePlan> plans;
+  std::vector<std::shared_ptr<const SourceImage>> sources;
 };
 
 struct LoaderStats {
@@ -89,10 +99,14 @@ class Loader {
 
  private:
   struct Pool;
+  struct Sources {
+    std::vector<int> indices;
+    std::vector<std::shared_ptr<const SourceImage>> images;
+  };
   struct Job {
     std::shared_ptr<MiniBatch> batch;
-    std::vector<std::vector<int>> images;  // per picture
-    int handed = 0, done = 0;              // pictures given to threads, pictures finished
+    std::vector<Sources> sources;  // per picture
+    int handed = 0, done = 0;      // pictures given to threads, pictures finished
   };
 
   void work();

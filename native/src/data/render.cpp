@@ -1,5 +1,5 @@
-// One pass from a stored picture to a rectangle of an augmented one (see render.h). Loops run over whole rows of plain arrays so
-// that the compiler turns each into vector code.
+// From a stored picture to a rectangle of an augmented one in a single pass, and whole pictures from plans (see render.h). Loops
+// run over whole rows of plain arrays so that the compiler turns each into vector code.
 #include "data/render.h"
 
 #include <algorithm>
@@ -20,8 +20,6 @@ struct Span {
 // left and two on the right, so that both neighbours of every position can be read.
 constexpr size_t kLeftColumns = 1, kRightColumns = 2;
 
-constexpr float kPerLevel = 1.0f / 255.0f;
-
 // Four floats in one register (GCC and Clang).
 using Float4 = float __attribute__((vector_size(16)));
 
@@ -38,7 +36,7 @@ Span map_columns(const PixelPatch& patch, int stored_w, int channels, RenderScra
   scratch.share.resize(static_cast<size_t>(patch.w));
   Span span{stored_w, -1};
   for (int i = 0; i < patch.w; ++i) {
-    const float position = std::clamp(map_position(patch.x, patch.start_x + i), -1.0f, static_cast<float>(stored_w));
+    const float position = source_position(patch.x, patch.start_x + i, stored_w);
     const int left = static_cast<int>(std::floor(position));
     scratch.tap[static_cast<size_t>(i)] = (left + static_cast<int>(kLeftColumns)) * channels;
     scratch.share[static_cast<size_t>(i)] = position - static_cast<float>(left);
@@ -53,9 +51,8 @@ Span map_columns(const PixelPatch& patch, int stored_w, int channels, RenderScra
 // Mixes two source rows; a row outside the picture is one of the mean colour.
 void mix_rows(const SourceImage& source, float position, const Span& span, RenderScratch& scratch) {
   const Image8& image = source.image;
-  const float held = std::clamp(position, -1.0f, static_cast<float>(image.h));
-  const int upper = static_cast<int>(std::floor(held));
-  const float share = held - static_cast<float>(upper);
+  const int upper = static_cast<int>(std::floor(position));
+  const float share = position - static_cast<float>(upper);
   const auto row_at = [&](int y) { return y >= 0 && y < image.h ? image.row(y) : scratch.mean_row.data(); };
   const uint8_t* a = row_at(upper);
   const uint8_t* b = row_at(upper + 1);
@@ -157,7 +154,7 @@ void render_patch(const PixelPatch& patch, const SourceImage& source, int net_w,
   float* const colours = scratch.colours.data();
   const bool shifts = changes_colour(patch.colour);
   for (int j = 0; j < patch.h; ++j) {
-    mix_rows(source, map_position(patch.y, patch.start_y + j), span, scratch);
+    mix_rows(source, source_position(patch.y, patch.start_y + j, source.image.h), span, scratch);
     if (channels == 3) {
       stretch_colour(scratch, w, colours, colours + w, colours + 2 * w);
       if (shifts) shift_row(patch.colour, w, colours, colours + w, colours + 2 * w);
@@ -167,6 +164,52 @@ void render_patch(const PixelPatch& patch, const SourceImage& source, int net_w,
     }
     float* to = out + static_cast<size_t>(patch.out_y + j) * static_cast<size_t>(net_w) + static_cast<size_t>(patch.out_x);
     for (int c = 0; c < channels; ++c, to += plane) write_row(patch, colours + static_cast<size_t>(c) * w, to);
+  }
+}
+
+namespace {
+
+// The whole augmented picture that the patch is a window of, with its blur and noise.
+const ImageF& draw_whole(const PatchPlan& plan, const SourceImage& source, const PictureShape& shape, uint64_t seed,
+                         uint64_t iteration, RenderScratch& scratch) {
+  PixelPatch all = plan.patch;
+  all.out_x = all.out_y = all.start_x = all.start_y = 0;
+  all.w = shape.w;
+  all.h = shape.h;
+  all.weight = 1;
+  all.accumulate = false;
+  ImageF& whole = scratch.whole;
+  whole.w = shape.w;
+  whole.h = shape.h;
+  whole.c = source.image.channels;
+  whole.data.resize(whole.plane() * static_cast<size_t>(whole.c));
+  render_patch(all, source, shape.w, shape.h, whole.data.data(), scratch);
+  blur_picture(whole, plan.blur, scratch.blurred);
+  if (plan.noise != 0) add_noise(whole, plan.noise, seed, iteration, plan.noise_slot);
+  return whole;
+}
+
+void copy_window(const PixelPatch& patch, const ImageF& whole, float* pixels) {
+  for (int c = 0; c < whole.c; ++c) {
+    for (int j = 0; j < patch.h; ++j) {
+      float* to = pixels + static_cast<size_t>(c) * whole.plane() +
+                  static_cast<size_t>(patch.out_y + j) * static_cast<size_t>(whole.w) + static_cast<size_t>(patch.out_x);
+      write_row(patch, whole.row(c, patch.start_y + j) + patch.start_x, to);
+    }
+  }
+}
+
+}  // namespace
+
+void render_picture(const PicturePlan& plan, std::span<const SourceImage* const> sources, const PictureShape& shape, float* out,
+                    RenderScratch& scratch) {
+  for (const PatchPlan& part : plan.patches) {
+    const SourceImage& source = *sources[static_cast<size_t>(part.patch.source)];
+    if (part.blur.weights.empty() && part.noise == 0) {
+      render_patch(part.patch, source, shape.w, shape.h, out, scratch);
+    } else {
+      copy_window(part.patch, draw_whole(part, source, shape, plan.seed, plan.iteration, scratch), out);
+    }
   }
 }
 

@@ -23,6 +23,15 @@ DK_HD float map_position(const AxisMap& map, int i) {
   return position < map.low ? map.low : position > map.high ? map.high : position;
 }
 
+// Levels of 255 to 0..1.
+inline constexpr float kPerLevel = 1.0f / 255.0f;
+
+// The position on an axis of the stored picture, `size` pixels long, held one pixel outside it, where only the mean colour lies.
+DK_HD float source_position(const AxisMap& map, int i, int size) {
+  const float position = map_position(map, i), end = static_cast<float>(size);
+  return position < -1.0f ? -1.0f : position > end ? end : position;
+}
+
 struct ColourShift {
   float hue6 = 0;        // sixths of the colour circle, in [0, 6)
   float saturation = 1;  // factor
@@ -73,6 +82,14 @@ DK_HD void shift_colour(const ColourShift& shift, float& r, float& g, float& b) 
   r = clamp01(floor_level + new_chroma * clamp01(fabsf(hue - 3.0f) - 1.0f));
   g = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 2.0f)));
   b = clamp01(floor_level + new_chroma * clamp01(2.0f - fabsf(hue - 4.0f)));
+}
+
+// Mirrored at the border without repeating the border itself: -1 -> 1, n -> n - 2.
+DK_HD int mirrored_index(int i, int n) {
+  if (n == 1) return 0;
+  const int period = 2 * (n - 1);
+  const int wrapped = ((i % period) + period) % period;
+  return wrapped < n ? wrapped : period - wrapped;
 }
 
 // Four normal numbers for the elements 4 * block .. 4 * block + 3 of an augmented picture (Box-Muller).
