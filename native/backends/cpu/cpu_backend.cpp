@@ -41,8 +41,6 @@ class CpuBackend final : public Backend {
   std::string description() const override { return describe(context_.kernels->name, bf16_, context_.threads); }
   bool supports(DType dtype) const override { return dtype == DType::f32 || bf16_; }
 
-  void* allocate(int64_t bytes) override;
-  void release(void* memory) override { std::free(memory); }
   void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
   void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void zero(void* device, int64_t bytes) override { cpu::zero_bytes(context_, device, bytes); }
@@ -129,6 +127,8 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  void* take_memory(int64_t bytes) override;
+  void give_memory_back(void* memory) override { std::free(memory); }
   cpu::StoredWeights stored(const ConvWeightShape& shape) const { return {shape, context_.block()}; }
 
   const bool bf16_;
@@ -136,8 +136,7 @@ class CpuBackend final : public Backend {
   cpu::OneDnn dnn_;
 };
 
-void* CpuBackend::allocate(int64_t bytes) {
-  DK_ASSERT(bytes >= 0);
+void* CpuBackend::take_memory(int64_t bytes) {
   // Linux would promise more than the machine has and end the process later, when the memory is written.
   const int64_t present = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   if (bytes > present)

@@ -7,6 +7,10 @@
 #include "core/status.h"
 #include "cuda/platform.h"
 
+namespace dk {
+class Backend;
+}
+
 namespace dk::cuda {
 
 // Throws Error(memory) or Error(device) with the call's own words.
@@ -18,6 +22,7 @@ void check(cudaError_t result, const char* call);
 #define DK_CUDA_LAUNCHED(what) ::dk::cuda::check(cudaGetLastError(), what)
 
 struct Context {
+  Backend* backend = nullptr;  // whose context it is: memory is taken from it, which keeps account
   cudaStream_t stream{};
   bool deterministic = false;  // the same bits on every run
   void* cudnn = nullptr;       // cudnnHandle_t, on that stream
@@ -28,6 +33,9 @@ struct Context {
 // Partial sums of reductions: two for each channel and slice of the places.
 constexpr int64_t kScratchFloats = int64_t{2} << 20;
 constexpr int64_t kMeansFloats = 2 * 65536;  // behind them, two figures a channel (filters and their limit: model/cfg_reader.h)
+
+// What CUDA and cuDNN come to hold beside our own: kernels are loaded when they are first used. A guess, not yet measured.
+constexpr int64_t kLibraryBytes = int64_t{512} << 20;
 
 constexpr int kBlock = 256;
 

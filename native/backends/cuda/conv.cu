@@ -50,9 +50,7 @@ class CudaConv final : public ConvPlan {
     engine_bytes_ = aligned(engine_->workspace_bytes());
   }
 
-  ~CudaConv() override {
-    if (rounded_ != nullptr) cudaFree(rounded_);
-  }
+  ~CudaConv() override { context_.backend->release(rounded_); }
 
   // [engine][packed source][packed result][deltas of the weights], as far as they can be needed.
   int64_t workspace_bytes() const override {
@@ -62,7 +60,7 @@ class CudaConv final : public ConvPlan {
 
   void weights_changed(const float* weights) override {
     if (desc_.dtype == DType::f32) return;
-    if (rounded_ == nullptr) DK_CUDA(cudaMalloc(reinterpret_cast<void**>(&rounded_), static_cast<size_t>(weight_bytes_)));
+    if (rounded_ == nullptr) rounded_ = static_cast<Bf16*>(context_.backend->allocate(weight_bytes_));
     DK_LAUNCH(round_weights, blocks_for(stored_.floats() / kLanes), kBlock, context_.stream, weights, stored_.floats(), rounded_);
     DK_CUDA_LAUNCHED("round_weights");
   }

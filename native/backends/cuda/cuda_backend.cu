@@ -1,6 +1,7 @@
 // The class behind make_cuda_backend(): owns the stream and memory, and hands each operation to the file that does it.
 #include "cuda/cuda_backend.h"
 
+#include <utility>
 #include <vector>
 
 #include "core/status.h"
@@ -32,6 +33,7 @@ class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, bool deterministic) : device_(device) {
     context_.deterministic = deterministic;
+    context_.backend = this;
     DK_CUDA(cudaSetDevice(device));
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
@@ -42,9 +44,9 @@ class CudaBackend final : public Backend {
 
   ~CudaBackend() override {
     cuda::close_engines(&context_);
-    for (void* memory :
-         {static_cast<void*>(context_.scratch), static_cast<void*>(context_.not_finite), static_cast<void*>(staging_)})
-      if (memory != nullptr) cudaFree(memory);
+    release(context_.scratch);
+    release(context_.not_finite);
+    release(staging_);
     cudaStreamDestroy(context_.stream);
   }
 
@@ -58,22 +60,13 @@ class CudaBackend final : public Backend {
   void finish() override { DK_CUDA(cudaStreamSynchronize(context_.stream)); }
   std::unique_ptr<Stopwatch> make_stopwatch() override { return cuda::make_stopwatch(context_); }
 
-  void* allocate(int64_t bytes) override {
-    DK_ASSERT(bytes >= 0);
-    void* memory = nullptr;
-    const cudaError_t result = cudaMalloc(&memory, static_cast<size_t>(bytes > 0 ? bytes : 1));
-    if (result == cudaErrorMemoryAllocation) {
-      cudaGetLastError();  // or a later launch would report it again
-      size_t free_bytes = 0, total = 0;
-      cudaMemGetInfo(&free_bytes, &total);
-      fail(Status::memory, "%s: no memory for %.0f MB; %.0f of %.0f MB are free", properties_.name,
-           static_cast<double>(bytes) / 1e6, static_cast<double>(free_bytes) / 1e6, static_cast<double>(total) / 1e6);
-    }
-    DK_CUDA(result);
-    zero(memory, bytes);
-    return memory;
+  DeviceMemory device_memory() const override {
+    size_t free_bytes = 0, total = 0;
+    DK_CUDA(cudaMemGetInfo(&free_bytes, &total));
+    return {false, static_cast<int64_t>(total), static_cast<int64_t>(free_bytes)};
   }
-  void release(void* memory) override { DK_CUDA(cudaFree(memory)); }
+  int64_t library_bytes() const override { return cuda::kLibraryBytes; }
+  int64_t staging_bytes(int64_t floats) const override { return floats * int64_t{sizeof(float)}; }
   void upload(void* device, const void* host, int64_t bytes) override {
     DK_CUDA(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, context_.stream));
     DK_CUDA(cudaStreamSynchronize(context_.stream));  // the caller may reuse its memory at once
@@ -194,12 +187,28 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  void* take_memory(int64_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t result = cudaMalloc(&memory, static_cast<size_t>(bytes > 0 ? bytes : 1));
+    if (result == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // or a later launch would report it again
+      const DeviceMemory there = device_memory();
+      fail(Status::memory, "%s: no memory for %.0f MB; %.0f of %.0f MB are free", properties_.name,
+           static_cast<double>(bytes) / 1e6, static_cast<double>(there.free) / 1e6, static_cast<double>(there.total) / 1e6);
+    }
+    DK_CUDA(result);
+    zero(memory, bytes);
+    return memory;
+  }
+  // Destructors come here: what went wrong on the card before is told by the next call that can tell it.
+  void give_memory_back(void* memory) override { cudaFree(memory); }
+
   // Room on the card for so many floats on their way in or out.
   float* staged(int64_t floats) {
     if (floats > staging_floats_) {
-      if (staging_ != nullptr) release(staging_);
-      staging_ = nullptr;
-      staging_ = static_cast<float*>(allocate(floats * int64_t{sizeof(float)}));
+      release(std::exchange(staging_, nullptr));
+      staging_floats_ = 0;
+      staging_ = static_cast<float*>(allocate(staging_bytes(floats)));
       staging_floats_ = floats;
     }
     return staging_;

@@ -41,15 +41,6 @@ class ReferenceBackend final : public Backend {
   std::string description() const override { return "reference (plain loops, one thread, f32 with double sums)"; }
   bool supports(DType dtype) const override { return dtype == DType::f32; }
 
-  void* allocate(int64_t bytes) override {
-    DK_ASSERT(bytes >= 0);
-    const size_t rounded = (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
-    const size_t size = std::max<size_t>(rounded, kAlignment);
-    void* memory = std::aligned_alloc(kAlignment, size);
-    if (!memory) fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
-    return std::memset(memory, 0, size);
-  }
-  void release(void* memory) override { std::free(memory); }
   void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
   void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void zero(void* device, int64_t bytes) override { std::memset(device, 0, static_cast<size_t>(bytes)); }
@@ -118,7 +109,19 @@ class ReferenceBackend final : public Backend {
 
   bool sgd_update(const SgdArgs& args) override;
   void average_towards(float* ema, const float* w, int64_t count, float alpha) override;
+
+ private:
+  void* take_memory(int64_t bytes) override;
+  void give_memory_back(void* memory) override { std::free(memory); }
 };
+
+void* ReferenceBackend::take_memory(int64_t bytes) {
+  const size_t rounded = (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t size = std::max<size_t>(rounded, kAlignment);
+  void* memory = std::aligned_alloc(kAlignment, size);
+  if (!memory) fail(Status::memory, "no memory for %lld bytes", static_cast<long long>(bytes));
+  return std::memset(memory, 0, size);
+}
 
 int64_t ReferenceBackend::tensor_bytes(int n, int c, int h, int w, DType dtype, bool) const {
   DK_ASSERT(supports(dtype) && n >= 0 && c >= 0 && h >= 0 && w >= 0);

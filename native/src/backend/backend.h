@@ -21,6 +21,7 @@
 #include "backend/device_detection.h"
 #include "backend/device_group.h"
 #include "backend/picture_renderer.h"
+#include "backend/memory_account.h"
 #include "core/status.h"
 #include "math/activation.h"
 #include "math/rolling.h"
@@ -175,6 +176,13 @@ class HostStopwatch final : public Stopwatch {
   std::vector<std::chrono::steady_clock::time_point> marks_;
 };
 
+// What allocate() takes from, in bytes.
+struct DeviceMemory {
+  bool is_host = true;  // the process's own memory, which pictures and files share; else a card's
+  int64_t total = 0;
+  int64_t free = 0;  // could still be had, by allocate() or by the device's libraries
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -191,8 +199,16 @@ class Backend {
   virtual void begin_layer(int layer, bool backward) {}
 
   // Memory. allocate() gives 64-byte aligned (GPU: 256), zeroed memory or throws Error(memory).
-  virtual void* allocate(int64_t bytes) = 0;
-  virtual void release(void* memory) = 0;
+  void* allocate(int64_t bytes);
+  void release(void* memory);  // null is no memory
+  // All that is allocated here and not released, the back end's own needs among it; and the most there ever was.
+  int64_t allocated_bytes() const { return account_.bytes(); }
+  int64_t peak_bytes() const { return account_.peak(); }
+  virtual DeviceMemory device_memory() const;  // the host's, unless a back end says otherwise
+  // Device memory beside what is allocated that the device's libraries come to hold as work goes on.
+  virtual int64_t library_bytes() const { return 0; }
+  // Device memory that import_planar() and export_planar() of so many floats come to hold.
+  virtual int64_t staging_bytes(int64_t floats) const { return 0; }
   virtual void upload(void* device, const void* host, int64_t bytes) = 0;
   virtual void download(void* host, const void* device, int64_t bytes) = 0;
   virtual void zero(void* device, int64_t bytes) = 0;
@@ -284,6 +300,14 @@ class Backend {
   // renderer must be gone before the back end.
   virtual std::unique_ptr<PictureRenderer> make_renderer(const RendererOptions&) { return nullptr; }
   virtual RendererMemory renderer_memory(const RendererOptions&) const { return {}; }  // what it will take, images included
+
+ protected:
+  // What allocate() and release() keep account of: zeroed memory or Error(memory), and the way back.
+  virtual void* take_memory(int64_t bytes) = 0;
+  virtual void give_memory_back(void* memory) = 0;
+
+ private:
+  MemoryAccount account_;
 };
 
 }  // namespace dk

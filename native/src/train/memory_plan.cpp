@@ -1,12 +1,6 @@
 #include "train/memory_plan.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
-
-#include <sys/resource.h>
 
 #include "core/status.h"
 #include "model/network.h"
@@ -24,28 +18,7 @@ int64_t planned_network(NetworkDef def, Backend& backend, const NetworkOptions& 
   return Network(def, backend, options).memory().total();
 }
 
-int64_t number_after(const char* path, const char* key) {
-  FILE* file = std::fopen(path, "re");
-  if (file == nullptr) return 0;
-  char line[256];
-  long long value = 0;
-  while (std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::strncmp(line, key, std::strlen(key)) == 0 && std::sscanf(line + std::strlen(key), " %lld", &value) == 1) break;
-  }
-  std::fclose(file);
-  return value * 1024;  // the kernel counts in kB
-}
-
 }  // namespace
-
-int64_t resident_bytes() { return number_after("/proc/self/status", "VmRSS:"); }
-int64_t available_memory() { return number_after("/proc/meminfo", "MemAvailable:"); }
-
-int64_t peak_resident_bytes() {
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
-}
 
 std::string MemoryPlan::describe() const {
   return strf(

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "core/host_memory.h"
 #include "model/network_def.h"
 
 namespace dk {
@@ -39,9 +40,5 @@ MemoryPlan plan_within(const NetworkDef& def, Backend& backend, int mini_batch, 
 
 // The plan of the largest divisor of batch that fits the budget; that of mini-batch 1 when none does.
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request, int64_t budget);
-
-int64_t resident_bytes();       // of this process now
-int64_t available_memory();     // that the system could still give
-int64_t peak_resident_bytes();  // of this process so far
 
 }  // namespace dk

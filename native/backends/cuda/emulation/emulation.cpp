@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -113,6 +114,18 @@ void launch(dim3 grid, dim3 block, bool barriers, const std::function<void()>& t
       }
 }
 
+namespace {
+
+size_t memory_limit = kMemory, taken = 0;
+std::unordered_map<void*, size_t> blocks;
+
+size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
+
+}  // namespace
+
+void limit_memory(size_t bytes) { memory_limit = bytes; }
+size_t memory_taken() { return taken; }
+
 }  // namespace dk::emulation
 
 void __syncthreads() { dk::emulation::Block::barrier(); }
@@ -125,7 +138,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::strcpy(properties->name, "CUDA kernels on the processor");
-  properties->totalGlobalMem = size_t{4} << 30;
+  properties->totalGlobalMem = dk::emulation::memory_limit;
   properties->major = 9;
   properties->multiProcessorCount = 2;
   return cudaSuccess;
@@ -134,16 +147,29 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  *free_bytes = *total_bytes = size_t{4} << 30;
+  using namespace dk::emulation;
+  *total_bytes = memory_limit;
+  *free_bytes = taken < memory_limit ? memory_limit - taken : 0;
   return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
-  *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  using namespace dk::emulation;
+  *memory = nullptr;
+  if (taken + rounded(bytes) > memory_limit) return cudaErrorMemoryAllocation;
+  *memory = std::aligned_alloc(256, rounded(bytes));
+  if (*memory == nullptr) return cudaErrorMemoryAllocation;
+  blocks[*memory] = rounded(bytes);
+  taken += rounded(bytes);
+  return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* memory) {
+  using namespace dk::emulation;
+  if (const auto block = blocks.find(memory); block != blocks.end()) {
+    taken -= block->second;
+    blocks.erase(block);
+  }
   std::free(memory);
   return cudaSuccess;
 }

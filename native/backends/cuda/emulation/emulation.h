@@ -64,6 +64,11 @@ namespace dk::emulation {
 
 void launch(dim3 grid, dim3 block, bool barriers, const std::function<void()>& thread);
 
+// The card's memory. A limit below what is taken refuses all that comes after.
+constexpr size_t kMemory = size_t{4} << 30;
+void limit_memory(size_t bytes = kMemory);
+size_t memory_taken();
+
 }  // namespace dk::emulation
 
 #define DK_LAUNCH(kernel, grid, block, stream, ...) \
