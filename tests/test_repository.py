@@ -41,7 +41,7 @@ def test_building_a_wheel_asks_for_the_onednn_that_runs(config: configparser.Con
 
 def test_every_foreign_dependency_is_pinned_and_licensed() -> None:
     folders = [path for path in (ROOT / "third_party").iterdir() if path.is_dir()]
-    assert {path.name for path in folders} == {"onednn", "libjpeg-turbo", "libpng", "doctest", "cudnn"}
+    assert {path.name for path in folders} == {"onednn", "libjpeg-turbo", "libpng", "doctest", "cudnn", "mpi"}
     for folder in folders:
         text = (folder / "README.md").read_text("utf-8")
         assert "| pin |" in text
