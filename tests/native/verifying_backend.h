@@ -23,8 +23,6 @@ class VerifyingBackend final : public Backend {
   bool supports(DType) const override { return true; }
   void begin_layer(int layer, bool backward) override { ledger_.begin_layer(layer, backward); }
 
-  void* allocate(int64_t bytes) override { return ledger_.allocate(bytes); }
-  void release(void* memory) override { ledger_.release(memory); }
   void upload(void* device, const void* host, int64_t bytes) override;
   void download(void* host, const void* device, int64_t bytes) override;
   void zero(void* device, int64_t bytes) override;
@@ -86,6 +84,8 @@ class VerifyingBackend final : public Backend {
   void write_gradients(const float* array, bool add);
 
  private:
+  void* take_memory(int64_t bytes) override { return ledger_.allocate(bytes); }
+  void give_memory_back(void* memory) override { ledger_.release(memory); }
   void norm_arrays(const BatchNormArrays& bn, int c, bool backward);
   void norm(const Tensor& x, const BatchNormArrays& bn, const Tensor* residual, const Tensor& out);
   void pointwise(const Tensor& src, const Tensor& dst, bool accumulate);
