@@ -58,7 +58,7 @@ int command_map(Arguments& args) {
   const Dataset set = session.valid_set();
   options.difficult = read_difficult(session, set.images.size());
   options.progress = [](size_t done) {
-    if (done % 4 == 0) std::fprintf(stderr, "\r%zu", done);
+    std::fprintf(stderr, "\r%zu", done);
     return true;
   };
   options.unreadable = [&](const std::string& text) { session.warn_unreadable(text); };
@@ -82,17 +82,15 @@ int command_recall(Arguments& args) {
   int64_t total = 0, correct = 0, proposals = 0;
   double iou_sum = 0;
   size_t read = 0;
-  for (size_t i = 0; i < set.images.size(); ++i) {
-    const std::unique_ptr<Image8> image = session.read_image(set.images[i]);
-    if (!image) continue;
+  session.detect_files(set.images, {kThreshold, 0, false}, [&](FileDetections&& file) {
     ++read;
-    Detections found = session.detector->detect({image.get()}, {kThreshold, 0, false})[0];
+    const Detections& found = file.found;
     // By objectness alone, whatever the class: one class with the objectness as its probability.
     Detections objects(1);
     objects.boxes = found.boxes, objects.objectness = found.objectness, objects.probs = found.objectness;
     nms(NmsKind::default_nms, 0, kNms, &objects);
     for (size_t k = 0; k < objects.size(); ++k) proposals += objects.probs[k] > kThreshold ? 1 : 0;
-    for (const LabelBox& label : set.labels[i].boxes) {
+    for (const LabelBox& label : set.labels[file.index].boxes) {
       const Box truth{label.x, label.y, label.w, label.h};
       float best = 0;
       for (size_t k = 0; k < objects.size(); ++k) {
@@ -103,10 +101,10 @@ int command_recall(Arguments& args) {
       correct += best > kIou ? 1 : 0;
     }
     const double truths = static_cast<double>(std::max<int64_t>(1, total));
-    std::fprintf(stderr, "%5zu %5lld %5lld\tRPs/Img: %.2f\tIOU: %.2f%%\tRecall:%.2f%%\n", i, (long long)correct, (long long)total,
-                 static_cast<double>(proposals) / static_cast<double>(read), 100 * iou_sum / truths,
+    std::fprintf(stderr, "%5zu %5lld %5lld\tRPs/Img: %.2f\tIOU: %.2f%%\tRecall:%.2f%%\n", file.index, (long long)correct,
+                 (long long)total, static_cast<double>(proposals) / static_cast<double>(read), 100 * iou_sum / truths,
                  100 * static_cast<double>(correct) / truths);
-  }
+  });
   session.report_unreadable(set.images.size(), "they and their boxes are left out");
   return 0;
 }

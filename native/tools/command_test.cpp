@@ -133,7 +133,7 @@ int command_test(Arguments& args) {
   options.out = args.text("out", "");
   args.number("hier", 0.5);  // without meaning for [yolo]
   args.flag("dont_show");
-  DetectSession session = open_session(args, false);
+  DetectSession session = open_session(args, false, false, true);
   const std::string image = args.word_or(3, "");
   options.detect.letter_box = options.detect.letter_box || session.def.net.letter_box;
   Tester tester(session, options);

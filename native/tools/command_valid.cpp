@@ -69,15 +69,16 @@ class Writer {
     json_.begin_array();
   }
 
-  void add(const std::string& path, size_t number, const Image8& image, const Detections& detections) {
+  void add(const std::string& path, const FileDetections& file) {
+    const Detections& detections = file.found;
     const std::string id = stem_of(path);
     for (size_t i = 0; i < detections.size(); ++i) {
-      const PixelEdges e = edges_of(detections.boxes[i], image.w, image.h);
+      const PixelEdges e = edges_of(detections.boxes[i], file.w, file.h);
       for (int c = 0; c < detections.classes; ++c) {
         const float probability = detections.row(i)[c];
         if (probability <= 0) continue;
         if (coco_) {
-          add_coco(ids_[number], e, c, probability);
+          add_coco(ids_[file.index], e, c, probability);
         } else {
           voc_[static_cast<size_t>(c)] +=
               strf("%s %f %f %f %f %f\n", id.c_str(), static_cast<double>(probability), static_cast<double>(e.left + 1),
@@ -129,13 +130,10 @@ int command_valid(Arguments& args) {
   }
   const Dataset set = session.valid_set();
   Writer writer(session, set, session.data.eval == "coco");
-  for (size_t i = 0; i < set.images.size(); ++i) {
-    const std::unique_ptr<Image8> image = session.read_image(set.images[i]);
-    if (!image) continue;
-    const DetectOptions options{kThreshold, kNms, session.def.net.letter_box};
-    writer.add(set.images[i], i, *image, session.detector->detect({image.get()}, options)[0]);
-    if ((i + 1) % 4 == 0) std::fprintf(stderr, "\r%zu", i + 1);
-  }
+  session.detect_files(set.images, {kThreshold, kNms, session.def.net.letter_box}, [&](FileDetections&& file) {
+    writer.add(set.images[file.index], file);
+    if ((file.index + 1) % 4 == 0) std::fprintf(stderr, "\r%zu", file.index + 1);
+  });
   std::fprintf(stderr, "\n");
   session.report_unreadable(set.images.size(), "they are left out");
   const std::string folder = file_exists(session.data.results) || session.data.results[0] == '/'

@@ -26,7 +26,7 @@ const char kHelp[] =
     "  detector test DATA CFG WEIGHTS [IMAGE]   find objects; without IMAGE, paths are read from stdin\n"
     "      -thresh F  -ext_output  -out FILE.json  -save_labels  -letter_box  -dont_show\n"
     "  detector map DATA CFG WEIGHTS       mean average precision over the images of `valid`\n"
-    "      -iou_thresh F  -points 0|11|101  -thresh F  -json\n"
+    "      -iou_thresh F  -points 0|11|101  -thresh F  -batch N  -json\n"
     "  detector valid DATA CFG WEIGHTS     detections of all `valid` images into the folder `results`   -out NAME\n"
     "  detector recall DATA CFG WEIGHTS    recall of the boxes of `valid`\n"
     "  detector calc_anchors DATA -num_of_clusters N -width W -height H\n"

@@ -4,7 +4,6 @@
 
 #include "backend/registry.h"
 #include "core/status.h"
-#include "data/image_decode.h"
 #include "data/image_list.h"
 #include "data/names_file.h"
 #include "model/weights_file.h"
@@ -27,14 +26,21 @@ Dataset DetectSession::valid_set() const {
   return set;
 }
 
-std::unique_ptr<Image8> DetectSession::read_image(const std::string& path) {
-  try {
-    return std::make_unique<Image8>(decode_image_file(path, {}, def.net.channels >= 3 ? 3 : 1));
-  } catch (const Error& e) {
-    if (e.status() != Status::bad_input) throw;
-    warn_unreadable(e.what());
-    return nullptr;
-  }
+void DetectSession::detect_files(const std::vector<std::string>& paths, const DetectOptions& options,
+                                 const std::function<void(FileDetections&&)>& take) {
+  dk::detect_files(*detector, paths, options, [&](FileDetections&& file) {
+    if (!file.error) {
+      take(std::move(file));
+      return true;
+    }
+    try {
+      std::rethrow_exception(file.error);
+    } catch (const Error& e) {
+      if (e.status() != Status::bad_input) throw;
+      warn_unreadable(e.what());
+    }
+    return true;
+  });
 }
 
 void DetectSession::warn_unreadable(const std::string& reason) {
@@ -48,10 +54,11 @@ void DetectSession::report_unreadable(size_t images, const char* fate) const {
   std::fprintf(stderr, "warning: %zu of %zu images can't be read; %s\n", unreadable_, images, fate);
 }
 
-DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
+DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet, bool single) {
   const std::string device = args.text("device", "auto");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
   const std::string precision = args.text("precision", "f32");
+  const int batch = single ? 1 : static_cast<int>(args.integer("batch", kUsefulBatch, 1, 4096));
   if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
   DetectSession session;
   session.data = read_data_file(args.word(0, "the .data file"));
@@ -76,7 +83,8 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet) {
   std::fprintf(stderr, "Loading weights from %s...Done! Loaded %d layers from weights-file \n", session.weights_path.c_str(),
                weights.layers_loaded);
   session.backend = make_backend(device, threads);
-  session.detector = std::make_unique<Detector>(session.def, *session.backend, 1, precision == "bf16" ? DType::bf16 : DType::f32);
+  session.detector =
+      std::make_unique<Detector>(session.def, *session.backend, batch, precision == "bf16" ? DType::bf16 : DType::f32);
   session.detector->set_weights(std::move(weights.weights));
   for (const LayerDef* yolo : session.def.yolos()) {
     if (!quiet) std::printf(" Detection layer: %d - type = 28 \n", yolo->index);

@@ -1,5 +1,7 @@
 // Whole detection and evaluation, picture file to mAP, against upstream's own runs: map_case (mini_infer on 12 pictures) and
 // tiny/trained.weights (detections_trained.json, map_trained.json).
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "data/image_decode.h"
 #include "doctest/doctest.h"
 #include "infer/detector.h"
+#include "infer/file_detection.h"
 #include "model/weights_file.h"
 #include "train/evaluate.h"
 
@@ -24,10 +27,10 @@ struct Loaded {
   std::unique_ptr<Detector> detector;
 };
 
-Loaded load(const char* device, const std::string& cfg, const std::string& weights) {
+Loaded load(const char* device, const std::string& cfg, const std::string& weights, int batch = 1) {
   const NetworkDef def = load_network_def(golden(cfg));
   Loaded loaded{make_backend(device, 0), nullptr};
-  loaded.detector = std::make_unique<Detector>(def, *loaded.backend);
+  loaded.detector = std::make_unique<Detector>(def, *loaded.backend, batch);
   loaded.detector->set_weights(read_weights(def, golden(weights), initial_weights(def, 1)).weights);
   return loaded;
 }
@@ -46,6 +49,24 @@ std::vector<double> numbers_of(const std::string& json, const std::string& key, 
     values.push_back(std::stod(json.substr(at + quoted.size(), 40)));
   }
   return values;
+}
+
+// What detect_files finds in each file, in the order it tells.
+std::vector<FileDetections> all_of(Detector& detector, const std::vector<std::string>& paths) {
+  std::vector<FileDetections> all;
+  const DetectOptions options{kEvaluateThreshold, kEvaluateNms, false};
+  CHECK(detect_files(detector, paths, options, [&](FileDetections&& file) {
+    all.push_back(std::move(file));
+    return true;
+  }));
+  return all;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::fabs(static_cast<double>(a[i]) - b[i]));
+  return largest;
 }
 
 void check_objects(Detector& detector, const std::string& name, const std::string& image, bool letter_box) {
@@ -151,5 +172,66 @@ TEST_SUITE("evaluate") {
     CHECK(r.tp < 14);
     options.progress = [](size_t n) { return n < 2; };
     CHECK_THROWS_AS(evaluate(*net.detector, data, options), Error);
+  }
+
+  TEST_CASE("a batch finds what its pictures alone show, the last one being partly filled") {
+    const std::vector<std::string> paths = numbered("images/v%02d.png", 8, 3).images;
+    for (const char* device : {"reference", "cpu"}) {
+      CAPTURE(device);
+      const std::vector<FileDetections> alone = all_of(*load(device, "tiny/net.cfg", "tiny/trained.weights").detector, paths);
+      REQUIRE(alone.size() == paths.size());
+      for (const int batch : {3, 8, 64}) {
+        CAPTURE(batch);
+        Loaded net = load(device, "tiny/net.cfg", "tiny/trained.weights", batch);
+        for (int again = 0; again < 2; ++again) {
+          const std::vector<FileDetections> together = all_of(*net.detector, paths);
+          REQUIRE(together.size() == paths.size());
+          for (size_t i = 0; i < paths.size(); ++i) {
+            CHECK(together[i].index == i);
+            CHECK(together[i].w == alone[i].w);
+            CHECK(together[i].h == alone[i].h);
+            REQUIRE(together[i].found.size() == alone[i].found.size());
+            CHECK(alone[i].found.size() > 0);
+            CHECK(largest_difference(together[i].found.probs, alone[i].found.probs) == 0);
+            CHECK(largest_difference(together[i].found.objectness, alone[i].found.objectness) == 0);
+          }
+        }
+      }
+    }
+  }
+
+  TEST_CASE("mAP does not depend on the batch") {
+    const Dataset data = numbered("map_case/i%d.png", 12, 2);
+    EvaluateOptions options;
+    options.iou_thresh = 0.2f;
+    const MapResult alone = evaluate(*load("cpu", "mini_infer.cfg", "mini_infer.weights").detector, data, options);
+    for (const int batch : {5, 12}) {
+      std::vector<size_t> told;
+      options.progress = [&](size_t done) { return told.push_back(done), true; };
+      const MapResult r = evaluate(*load("cpu", "mini_infer.cfg", "mini_infer.weights", batch).detector, data, options);
+      CHECK(r.map == alone.map);
+      CHECK(r.detections_count == alone.detections_count);
+      CHECK(told == (batch == 5 ? std::vector<size_t>{5, 10, 12} : std::vector<size_t>{12}));
+    }
+  }
+
+  TEST_CASE("bad pictures anywhere in a batch cost the others nothing, and an early end ends it") {
+    Loaded net = load("cpu", "tiny/net.cfg", "tiny/trained.weights", 3);
+    std::vector<std::string> paths = numbered("images/v%02d.png", 8, 3).images;
+    const std::vector<FileDetections> good = all_of(*net.detector, paths);
+    for (const size_t bad : {0u, 4u, 7u}) paths[bad] = golden("images/absent.png");
+    const std::vector<FileDetections> some = all_of(*net.detector, paths);
+    REQUIRE(some.size() == paths.size());
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const bool bad = i == 0 || i == 4 || i == 7;
+      CHECK((some[i].error != nullptr) == bad);
+      CHECK(some[i].found.size() == (bad ? 0 : good[i].found.size()));
+      CHECK(some[i].found.classes == 3);
+      if (!bad) CHECK(some[i].found.probs == good[i].found.probs);
+    }
+    size_t taken = 0;
+    CHECK_FALSE(detect_files(*net.detector, paths, {}, [&](FileDetections&&) { return ++taken < 5; }));
+    CHECK(taken == 5);
+    CHECK(detect_files(*net.detector, {}, {}, [](FileDetections&&) { return false; }));
   }
 }

@@ -24,6 +24,7 @@ struct Run {
   bool training = true;
   MemoryRules rules = kCard;
   bool summing = false;
+  bool recompute = false;
 };
 
 // With one class, so that the heads' host code has less to do; the shapes before the heads stay.
@@ -42,7 +43,7 @@ class Verified {
  public:
   Verified(const NetworkDef& def, const Run& run)
       : run_(run), backend_(run.rules, run.summing), store_(def, backend_, {run.training, false}),
-        network_(def, backend_, {run.training, run.dtype, run.batch}) {
+        network_(def, backend_, {run.training, run.dtype, run.batch, run.recompute}) {
     network_.allocate();
     watch();
     const int max_boxes = def.last_yolo() ? def.last_yolo()->yolo().scalars.max_boxes : 0;
@@ -101,7 +102,8 @@ class Verified {
 
 void check_clean(const NetworkDef& def, const Run& run) {
   INFO(def.name, " at ", def.net.width, ", batch ", run.batch, run.dtype == DType::bf16 ? ", bf16" : ", f32",
-       run.training ? ", training" : ", inference", ", granularity ", run.rules.granularity, run.summing ? ", summing" : "");
+       run.training ? ", training" : ", inference", ", granularity ", run.rules.granularity, run.summing ? ", summing" : "",
+       run.recompute ? ", recomputing" : "");
   Verified verified(def, run);
   verified.pass();
   CHECK(verified.faults() == "");
@@ -114,6 +116,8 @@ void check_all_ways(const NetworkDef& def, int batch) {
     check_clean(def, {batch, DType::f32, training, kCard, true});
     check_clean(def, {batch, DType::f32, training, kProcessor, false});
   }
+  check_clean(def, {batch, DType::bf16, true, kCard, true, true});
+  check_clean(def, {batch, DType::f32, true, kProcessor, false, true});
 }
 
 NetworkDef small_net(const std::string& layers) {

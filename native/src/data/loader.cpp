@@ -2,10 +2,6 @@
 // ready as early as possible; a new job is planned when there is room for one.
 #include "data/loader.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <iterator>
@@ -13,6 +9,7 @@
 #include <utility>
 
 #include "core/status.h"
+#include "core/threads.h"
 #include "data/crop.h"
 #include "data/epoch_order.h"
 #include "math/philox.h"
@@ -22,7 +19,6 @@ namespace {
 
 // How much larger than the network a kept picture may be at least: room for crops that zoom in.
 constexpr double kDetail = 1.5;
-constexpr int kNice = 10;
 
 int largest_side(const LoaderOptions& options) { return std::max({options.largest_side, options.augment.w, options.augment.h}); }
 
@@ -30,10 +26,7 @@ int least_long_side(const LoaderOptions& options) {
   return options.reduce_large ? static_cast<int>(kDetail * largest_side(options)) : 0;
 }
 
-int thread_count(const LoaderOptions& options) {
-  if (options.threads > 0) return options.threads;
-  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
-}
+int thread_count(const LoaderOptions& options) { return options.threads > 0 ? options.threads : preparing_threads(); }
 
 int64_t most_sources(const AugmentOptions& augment) { return augment.mosaic ? 4 : augment.mixup ? 2 : 1; }
 
@@ -44,13 +37,6 @@ LoaderOptions checked(LoaderOptions options, std::atomic<bool>* cancel) {
   options.minibatch = std::min(options.minibatch, options.slots_per_iteration);
   options.limits.cancel = cancel;
   return options;
-}
-
-// The trainer's threads go first; where the system refuses, it goes on as it is.
-void lower_priority() {
-#ifdef SYS_gettid
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
-#endif
 }
 
 }  // namespace

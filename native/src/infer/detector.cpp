@@ -12,7 +12,20 @@ Detector::Detector(const NetworkDef& def, Backend& backend, int batch, DType dty
     : backend_(backend), store_(def, backend, {false, false}), network_(def, backend, {false, dtype, batch}) {
   if (def.last_yolo() == nullptr) bad_input("%s: the network has no [yolo] layer, so it detects nothing", def.name.c_str());
   network_.allocate();
-  input_.resize(static_cast<size_t>(batch) * def.net.channels * def.net.height * def.net.width);
+}
+
+int64_t Detector::prepared_bytes(const NetworkDef& def, int batch) {
+  return static_cast<int64_t>(sizeof(float)) * batch * def.net.channels * def.net.height * def.net.width;
+}
+
+PreparedBatch Detector::make_batch() const {
+  const NetOptions& net = def().net;
+  const size_t slots = static_cast<size_t>(batch());
+  PreparedBatch prepared;
+  prepared.pixels.resize(slots * static_cast<size_t>(net.channels) * net.height * net.width);
+  prepared.widths.resize(slots);
+  prepared.heights.resize(slots);
+  return prepared;
 }
 
 void Detector::set_weights(HostWeights weights) {
@@ -21,7 +34,7 @@ void Detector::set_weights(HostWeights weights) {
 }
 
 int64_t Detector::memory_bytes() const {
-  return ParamStore::bytes(def(), backend_, {false, false}) + network_.memory().total() + static_cast<int64_t>(4 * input_.size());
+  return ParamStore::bytes(def(), backend_, {false, false}) + network_.memory().total() + prepared_bytes(def(), batch());
 }
 
 Detections Detector::collect(int slot, int image_w, int image_h, const DetectOptions& options) const {
@@ -40,21 +53,34 @@ Detections Detector::collect(int slot, int image_w, int image_h, const DetectOpt
   return found;
 }
 
-std::vector<Detections> Detector::detect(const std::vector<const Image8*>& images, const DetectOptions& options) {
+void Detector::prepare(const Image8& image, const DetectOptions& options, int slot, PreparedBatch* batch) const {
   const NetOptions& net = def().net;
-  const size_t per_image = static_cast<size_t>(net.channels) * net.height * net.width;
-  const size_t batch = static_cast<size_t>(network_.batch());
+  const size_t at = static_cast<size_t>(slot);
+  float* out = batch->pixels.data() + at * static_cast<size_t>(net.channels) * net.height * net.width;
+  (options.letter_box ? letterbox_into : resize_into)(image, net.channels, net.width, net.height, out);
+  batch->widths[at] = image.w;
+  batch->heights[at] = image.h;
+}
+
+std::vector<Detections> Detector::detect(const PreparedBatch& batch, int count, const DetectOptions& options) {
+  network_.forward_infer(store_, batch.pixels.data());
+  std::vector<Detections> results(static_cast<size_t>(count), Detections(def().classes()));
+#pragma omp parallel for schedule(dynamic, 1)
+  for (int k = 0; k < count; ++k) {
+    const size_t at = static_cast<size_t>(k);
+    results[at] = collect(k, batch.widths[at], batch.heights[at], options);
+  }
+  return results;
+}
+
+std::vector<Detections> Detector::detect(const std::vector<const Image8*>& images, const DetectOptions& options) {
+  if (input_.pixels.empty()) input_ = make_batch();
   std::vector<Detections> results;
   results.reserve(images.size());
-  for (size_t first = 0; first < images.size(); first += batch) {
-    const size_t count = std::min(batch, images.size() - first);
-    for (size_t k = 0; k < count; ++k) {
-      float* out = input_.data() + k * per_image;
-      (options.letter_box ? letterbox_into : resize_into)(*images[first + k], net.channels, net.width, net.height, out);
-    }
-    network_.forward_infer(store_, input_.data());
-    for (size_t k = 0; k < count; ++k)
-      results.push_back(collect(static_cast<int>(k), images[first + k]->w, images[first + k]->h, options));
+  for (size_t first = 0; first < images.size(); first += static_cast<size_t>(batch())) {
+    const int count = static_cast<int>(std::min(static_cast<size_t>(batch()), images.size() - first));
+    for (int k = 0; k < count; ++k) prepare(*images[first + static_cast<size_t>(k)], options, k, &input_);
+    for (Detections& found : detect(input_, count, options)) results.push_back(std::move(found));
   }
   return results;
 }

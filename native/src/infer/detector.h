@@ -18,16 +18,33 @@ struct DetectOptions {
   bool letter_box = false;  // else the image is stretched to the network's input
 };
 
+// The pictures of one pass, made ready for the network. Slots may be filled by different threads.
+struct PreparedBatch {
+  std::vector<float> pixels;  // batch x channels x height x width, 0..1
+  std::vector<int> widths, heights;
+};
+
+// Images of one pass where many are to be looked at.
+constexpr int kUsefulBatch = 4;
+
 class Detector {
  public:
   // batch: images in one pass. Takes no memory for weights yet.
   Detector(const NetworkDef& def, Backend& backend, int batch = 1, DType dtype = DType::f32);
+
+  int batch() const { return network_.batch(); }
 
   // Weights as the file holds them; batch norm is folded here.
   void set_weights(HostWeights weights);
 
   // Any number of images (RGB or as many channels as the network has); results in their order.
   std::vector<Detections> detect(const std::vector<const Image8*>& images, const DetectOptions& options);
+
+  // The same in two steps, for whoever prepares one batch while another is computed.
+  PreparedBatch make_batch() const;
+  static int64_t prepared_bytes(const NetworkDef& def, int batch);
+  void prepare(const Image8& image, const DetectOptions& options, int slot, PreparedBatch* batch) const;
+  std::vector<Detections> detect(const PreparedBatch& batch, int count, const DetectOptions& options);
 
   // Bytes on device and host while it exists.
   int64_t memory_bytes() const;
@@ -42,7 +59,7 @@ class Detector {
   Backend& backend_;
   ParamStore store_;
   Network network_;
-  std::vector<float> input_;
+  PreparedBatch input_;  // of detect(images), from its first call on
 };
 
 }  // namespace dk

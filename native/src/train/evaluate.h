@@ -1,4 +1,4 @@
-// mAP of a network over a list of labelled images: decoding ahead on another thread, detection, and MapAccumulator.
+// mAP of a network over a list of labelled images: detection in batches (infer/file_detection.h), and MapAccumulator.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ struct EvaluateOptions {
   int points = 0;
   bool letter_box = false;
   std::vector<Labels> difficult;  // parallel to the images, or empty
-  // Called with the number of images done; return false to stop early (Error(stopped)).
+  // Called after each batch with the number of images done; return false to stop early (Error(stopped)).
   std::function<bool(size_t)> progress;
   // Called for an image that can't be decoded: it counts as one where nothing was found.
   std::function<void(const std::string&)> unreadable;

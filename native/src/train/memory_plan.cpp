@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/status.h"
+#include "infer/detector.h"
 #include "model/network.h"
 #include "model/param_store.h"
 
@@ -16,6 +17,25 @@ constexpr int64_t kOverhead = 24 << 20;
 int64_t planned_network(NetworkDef def, Backend& backend, const NetworkOptions& options, int width, int height) {
   resize_network(&def, width, height);
   return Network(def, backend, options).memory().total();
+}
+
+// Batches of an evaluation, and what share of the training network's memory more than a single image may take.
+constexpr int kEvaluationBatches[] = {kUsefulBatch, 2};
+constexpr int64_t kEvaluationShare = 8;
+
+void plan_evaluation(const NetworkDef& def, Backend& backend, const MemoryRequest& request, MemoryPlan* plan) {
+  const auto bytes = [&](int batch) {
+    return ParamStore::bytes(def, backend, {false, false}) + 2 * Detector::prepared_bytes(def, batch) +
+           planned_network(def, backend, {false, request.dtype, batch}, def.net.width, def.net.height);
+  };
+  plan->evaluation = bytes(1);
+  for (const int batch : kEvaluationBatches) {
+    const int64_t needed = bytes(batch);
+    if (needed > std::max(plan->evaluation, plan->network / kEvaluationShare)) continue;
+    plan->evaluation_batch = batch;
+    plan->evaluation = needed;
+    return;
+  }
 }
 
 }  // namespace
@@ -37,10 +57,7 @@ MemoryPlan plan_memory(const NetworkDef& def, Backend& backend, int mini_batch, 
   plan.parameters = ParamStore::bytes(def, backend, {true, def.net.ema_alpha > 0});
   plan.network = planned_network(def, backend, {true, request.dtype, mini_batch, recompute}, request.width, request.height);
   const int64_t host_weights = 4 * network_param_count(def);
-  if (request.evaluate) {
-    plan.evaluation = ParamStore::bytes(def, backend, {false, false}) +
-                      planned_network(def, backend, {false, request.dtype, 1}, def.net.width, def.net.height);
-  }
+  if (request.evaluate) plan_evaluation(def, backend, request, &plan);
   plan.checkpoint = host_weights;
   if (request.loader_bytes) plan.loader = request.loader_bytes(mini_batch);
   return plan;

@@ -21,11 +21,12 @@ struct MemoryRequest {
 
 struct MemoryPlan {
   int mini_batch = 0;
-  bool recompute = false;  // NetworkOptions::recompute
-  int64_t base = 0;        // the process before anything is built
-  int64_t parameters = 0;  // weights, gradients, momentum, averages
-  int64_t network = 0;     // activations, deltas, workspace, plans, heads
-  int64_t evaluation = 0;
+  bool recompute = false;    // NetworkOptions::recompute
+  int64_t base = 0;          // the process before anything is built
+  int64_t parameters = 0;    // weights, gradients, momentum, averages
+  int64_t network = 0;       // activations, deltas, workspace, plans, heads
+  int evaluation_batch = 1;  // images of one pass of an evaluation
+  int64_t evaluation = 0;    // a second network, its weights, and the pictures on their way into it
   int64_t loader = 0;
   int64_t checkpoint = 0;  // host copies while weights are written
   int64_t total() const { return base + parameters + network + evaluation + loader + checkpoint; }

@@ -16,13 +16,13 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 // Promise P9: who asked for an end waits 10 s at most; some of it is for the files that follow the measuring.
 constexpr double kMeasuredBy = 8;
-constexpr size_t kProbes = 4;  // images after which the pace of an evaluation is known; the first one prepares the others
+constexpr size_t kProbes = 4;  // images after the first batch, which prepares the others, that show the pace of an evaluation
 
 }  // namespace
 
 RunMeasure::RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, const ParamStore& store,
-                       TrainListener& listener, const StopRequest& stop)
-    : options_(options), in_(inputs), backend_(backend), store_(store), listener_(listener), stop_(stop),
+                       TrainListener& listener, const StopRequest& stop, int batch)
+    : options_(options), in_(inputs), backend_(backend), store_(store), listener_(listener), stop_(stop), batch_(batch),
       samples_(choose_samples(options, inputs.valid.images)) {}
 
 bool RunMeasure::evaluate(TrainState* state, const std::function<void()>& best) {
@@ -36,10 +36,12 @@ std::string RunMeasure::evaluate_at_stop(TrainState* state, const RunCosts& cost
   double needed = image_seconds(costs) * count;
   const auto fits = [&](double seconds) { return stop_.seconds() + seconds <= kMeasuredBy; };
   Clock::time_point first;
+  size_t first_done = 0;
   const auto go_on = [&](size_t done) {
-    if (done == 1) first = Clock::now();
-    const double image = done < kProbes ? 0 : seconds_since(first) / static_cast<double>(done - 1);
-    if (done >= kProbes) needed = image * count;
+    if (first_done == 0) first = Clock::now(), first_done = done;
+    const bool known = done >= first_done + kProbes - 1;
+    const double image = known ? seconds_since(first) / static_cast<double>(done - first_done) : 0;
+    if (known) needed = image * count;
     return !stop_.hurried() && fits(image * (count - static_cast<double>(done)));
   };
   if (!stop_.hurried() && fits(needed) && run(state, best, go_on)) return "";
@@ -79,7 +81,7 @@ bool RunMeasure::run(TrainState* state, const std::function<void()>& best, const
 
 // It gets the weights of this moment.
 Detector& RunMeasure::detector() {
-  if (!detector_) detector_ = std::make_unique<Detector>(in_.def, backend_, 1, options_.bf16 ? DType::bf16 : DType::f32);
+  if (!detector_) detector_ = std::make_unique<Detector>(in_.def, backend_, batch_, options_.bf16 ? DType::bf16 : DType::f32);
   detector_->set_weights(store_.export_host());
   return *detector_;
 }

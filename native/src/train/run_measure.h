@@ -23,7 +23,7 @@ namespace dk {
 class RunMeasure {
  public:
   RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, const ParamStore& store,
-             TrainListener& listener, const StopRequest& stop);
+             TrainListener& listener, const StopRequest& stop, int batch);
 
   // mAP of the weights as they are, into the state and to the listener, then a look at the samples. `best` is called when
   // there was none better. False if a stop came in between: then nothing was measured.
@@ -43,7 +43,7 @@ class RunMeasure {
  private:
   Detector& detector();
   void show(int64_t iteration);
-  // go_on: asked after each image with the number of those done.
+  // go_on: asked after each batch with the number of those done.
   bool run(TrainState* state, const std::function<void()>& best, const std::function<bool(size_t)>& go_on);
 
   const TrainOptions& options_;
@@ -52,6 +52,7 @@ class RunMeasure {
   const ParamStore& store_;
   TrainListener& listener_;
   const StopRequest& stop_;
+  const int batch_;
   std::vector<std::string> samples_;
   std::unique_ptr<Detector> detector_;
   std::set<std::string> unreadable_;

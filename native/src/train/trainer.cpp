@@ -72,7 +72,7 @@ class TrainRun {
     choose_mini_batch();
     store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
     files_ = std::make_unique<RunFiles>(in_.def, *store_, listener_, in_.backup, in_.base);
-    measure_ = std::make_unique<RunMeasure>(options_, in_, *backend_, *store_, listener_, stop_);
+    measure_ = std::make_unique<RunMeasure>(options_, in_, *backend_, *store_, listener_, stop_, plan_.evaluation_batch);
     load_weights();
     // What does not depend on the mini-batch is there. From now on fewer images at a time need less memory, and whoever
     // watches knows how many these are.
