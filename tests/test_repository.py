@@ -56,7 +56,7 @@ def test_the_script_is_plain_sh_and_knows_its_commands() -> None:
     assert subprocess.run(["sh", "-n", str(ROOT / "studio")], check=False).returncode == 0
     told = studio("help")
     assert told.returncode == 0
-    for command in ("demo", "run", "test", "check", "bench", "fuzz", "clean"):
+    for command in ("demo", "run", "test", "check", "bench", "gpu-check", "fuzz", "clean"):
         assert f"./studio {command}" in told.stdout
 
 

@@ -17,6 +17,7 @@
 #include "data/image_encode.h"
 #include "data/loader.h"
 #include "data/resize.h"
+#include "made_pictures.h"
 
 namespace dk {
 namespace {
@@ -26,32 +27,6 @@ double cpu_seconds() {
   timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-uint32_t hash(uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7FEB352Du;
-  x ^= x >> 15;
-  x *= 0x846CA68Bu;
-  return x ^ (x >> 16);
-}
-
-// Blotches of several sizes: about the detail, and so the bytes a pixel, of a photograph.
-Image8 made_picture(int w, int h, uint32_t seed) {
-  Image8 image{w, h, 3, {}};
-  image.pixels.reserve(static_cast<size_t>(w) * static_cast<size_t>(h) * 3);
-  for (int y = 0; y < h; ++y) {
-    for (int x = 0; x < w; ++x) {
-      int level = 0;
-      for (int octave = 0; octave < 4; ++octave) {
-        const int cell = w >> (3 + 2 * octave) > 1 ? w >> (3 + 2 * octave) : 1;
-        const uint32_t place = static_cast<uint32_t>(y / cell) * 65537u + static_cast<uint32_t>(x / cell);
-        level += static_cast<int>(hash(place * 4u + static_cast<uint32_t>(octave) + seed * 977u) % 64u) >> octave;
-      }
-      for (int c = 0; c < 3; ++c) image.pixels.push_back(static_cast<uint8_t>(60 + level + 20 * c));
-    }
-  }
-  return image;
 }
 
 // A folder with made JPEGs and labels, removed at the end.

@@ -1,11 +1,13 @@
-// `bench step|detect CFG`: seconds of a training step (forward, loss, backward, update) or of a detection on made-up input,
-// for `./studio bench`. Real work on the real code path; only the pixels are noise. `bench memory CFG`: what a step takes.
+// `bench step|layers|detect CFG`: seconds of a training step (forward, loss, backward, update), of each layer in it, or of a
+// detection on made-up input, for `./studio bench` and `gpu-bench`. Real work on the real code path; only the pixels are noise.
+// `bench memory CFG`: what a step takes.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <vector>
 
 #include "backend/registry.h"
+#include "bench_setup.h"
 #include "commands.h"
 #include "core/json_writer.h"
 #include "core/status.h"
@@ -18,28 +20,15 @@
 #include "train/optimizer.h"
 
 namespace dk {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-struct BenchSetup {
-  NetworkDef def;
-  std::unique_ptr<Backend> backend;
-  DType dtype = DType::f32;
-  int batch = 1, steps = 5, warmup = 1;
-  bool json = false, recompute = false;
-  std::string image, weights;
-};
-
-std::vector<float> noise(int64_t count) {
+std::vector<float> bench_noise(int64_t count) {
   std::vector<float> values(static_cast<size_t>(count));
   Draws draws(1, Purpose::noise, 0, 0);
   for (float& value : values) value = draws.uniform();
   return values;
 }
 
-std::vector<float> some_truth(const NetworkDef& def, int batch) {
+std::vector<float> bench_truth(const NetworkDef& def, int batch) {
   const int max_boxes = def.last_yolo()->yolo().scalars.max_boxes;
   std::vector<float> truth(static_cast<size_t>(batch) * static_cast<size_t>(max_boxes) * 5, 0.0f);
   Draws draws(2, Purpose::noise, 0, 0);
@@ -53,6 +42,16 @@ std::vector<float> some_truth(const NetworkDef& def, int batch) {
   }
   return truth;
 }
+
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 void report(const BenchSetup& setup, const char* what, std::vector<double> seconds, double gflop) {
   std::sort(seconds.begin(), seconds.end());
@@ -69,9 +68,7 @@ void report(const BenchSetup& setup, const char* what, std::vector<double> secon
       .field("cfg", setup.def.name)
       .field("width", setup.def.net.width)
       .field("height", setup.def.net.height);
-  json.field("batch", setup.batch)
-      .field("precision", setup.dtype == DType::bf16 ? "bf16" : "f32")
-      .field("device", setup.backend->description());
+  json.field("batch", setup.batch).field("precision", setup.precision()).field("device", setup.backend->description());
   json.field("gflop", gflop)
       .field("median_seconds", median)
       .field("best_seconds", seconds[0])
@@ -90,8 +87,8 @@ int bench_step(BenchSetup& setup) {
   network.allocate();
   network.weights_changed(store);
   const std::vector<float> pixels =
-      noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
-  const std::vector<float> truth = some_truth(setup.def, setup.batch);
+      bench_noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+  const std::vector<float> truth = bench_truth(setup.def, setup.batch);
   TrainPass pass;
   pass.pixels = pixels.data(), pass.truth = truth.data();
   std::vector<double> seconds, forward, backward, update;
@@ -104,14 +101,14 @@ int bench_step(BenchSetup& setup) {
     const double t2 = since(begin);
     if (!update_weights(setup.def, store, backend, {i + 1, 1e-5f, setup.batch})) fail(Status::internal, "the weights diverged");
     network.weights_changed(store);
+    backend.finish();
     const double t3 = since(begin);
     if (i < setup.warmup) continue;
     seconds.push_back(t3);
     forward.push_back(t1), backward.push_back(t2 - t1), update.push_back(t3 - t2);
   }
   if (!setup.json) {
-    const auto median = [](std::vector<double> v) { return std::sort(v.begin(), v.end()), v[v.size() / 2]; };
-    std::printf("forward %.4f s, backward %.4f s, update %.4f s\n", median(forward), median(backward), median(update));
+    std::printf("forward %.4f s, backward %.4f s, update %.4f s\n", median_of(forward), median_of(backward), median_of(update));
   }
   // Backward costs twice the forward pass, less the first layer's data gradient.
   const double gflop = setup.batch * (3 * network_bflops(setup.def) - layer_bflops(setup.def.layers[0]));
@@ -156,7 +153,7 @@ int bench_detect(BenchSetup& setup) {
   detector.set_weights(std::move(weights));
   std::vector<double> seconds;
   const std::vector<float> pixels =
-      noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
+      bench_noise(static_cast<int64_t>(setup.batch) * setup.def.net.channels * setup.def.net.height * setup.def.net.width);
   for (int i = 0; i < setup.warmup + setup.steps; ++i) {
     const Clock::time_point begin = Clock::now();
     if (setup.image.empty()) {
@@ -185,7 +182,9 @@ int command_bench(Arguments& args) {
   const std::string device = args.text("device", "auto"), precision = args.text("precision", "f32");
   if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
   const int size = static_cast<int>(args.integer("size", 0, 32, CfgLimits::side));
-  const std::string what = args.word(0, "step, detect or memory");
+  setup.peak_gb_per_s = args.number("peak-gbs", 0);
+  setup.peak_tflop_per_s = args.number("peak-tflops", 0);
+  const std::string what = args.word(0, "step, layers, detect or memory");
   setup.def = load_network_def(args.word(1, "the .cfg file"));
   setup.weights = args.word_or(2, "");  // detection only: how much there is to decode depends on them
   if (setup.def.last_yolo() == nullptr) bad_input("%s: no [yolo] layer", setup.def.name.c_str());
@@ -193,9 +192,10 @@ int command_bench(Arguments& args) {
   setup.dtype = precision == "bf16" ? DType::bf16 : DType::f32;
   setup.backend = make_backend(device, threads);
   if (what == "step") return bench_step(setup);
+  if (what == "layers") return bench_layers(setup);
   if (what == "detect") return bench_detect(setup);
   if (what == "memory") return bench_memory(setup);
-  bad_input("bench %s is not known; known: step, detect, memory", what.c_str());
+  bad_input("bench %s is not known; known: step, layers, detect, memory", what.c_str());
 }
 
 }  // namespace dk

@@ -33,8 +33,8 @@ const char kHelp[] =
     "  partial CFG WEIGHTS OUT N           the first N layers of a weights file\n"
     "  inspect CFG [WEIGHTS]               layers, shapes, parameters, memory; what a weights file holds   -json\n"
     "  devices                             what can be trained on   -json\n"
-    "  bench step|detect CFG [WEIGHTS]     time of a training step or a detection   -batch N  -steps N  -size N  -image FILE  "
-    "-json\n"
+    "  bench step|layers|detect CFG [WEIGHTS]   time of a training step, of each layer in it, or of a detection   -batch N\n"
+    "      -steps N  -size N  -precision f32|bf16  -device auto|cpu  -image FILE  -json\n"
     "  version | help\n";
 
 int detector(dk::Arguments& args, const std::string& verb) {

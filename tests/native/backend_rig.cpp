@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 
 #include "backend/registry.h"
@@ -154,6 +156,13 @@ std::vector<std::unique_ptr<Backend>> all_backends() {
   backends.push_back(make_cpu_backend(2, CpuKernels::avx2));
   backends.push_back(make_cuda_backend(0));  // its kernels, emulated on the processor
   return backends;
+}
+
+void note_figure(const Backend& backend, DType dtype, const std::string& operation, double error, double allowed) {
+  static const char* const path = std::getenv("DK_FIGURES");
+  if (path == nullptr) return;
+  std::ofstream(path, std::ios::app) << backend.description() << '\t' << (dtype == DType::bf16 ? "bf16" : "f32") << '\t'
+                                     << operation << '\t' << error << '\t' << allowed << '\n';
 }
 
 void on_every_backend(const std::function<void(Rig&)>& body) {

@@ -91,6 +91,9 @@ class Rig {
 // The reference, then every usable device, and the CPU as it is without AVX-512.
 std::vector<std::unique_ptr<Backend>> all_backends();
 
+// Appends "device, type, operation, error, allowed", parted by tabs, to the file that DK_FIGURES names: gpu-check's table.
+void note_figure(const Backend& backend, DType dtype, const std::string& operation, double error, double allowed);
+
 // body(rig) on each of them, in f32.
 void on_every_backend(const std::function<void(Rig&)>& body);
 

@@ -20,6 +20,7 @@ void compare(const OpCase& op, Backend& tested, DType dtype) {
   REQUIRE(expected.results().size() == actual.results().size());
   for (size_t i = 0; i < expected.results().size(); ++i) {
     const double error = relative_error(actual.results()[i].values, expected.results()[i].values);
+    note_figure(tested, dtype, op.name, error, tolerance);
     CHECK_MESSAGE(error <= tolerance, expected.results()[i].name, ": relative error ", error, ", allowed ", tolerance);
   }
 }

@@ -1,0 +1,32 @@
+// What the measurements of `bench` share: the network, the device, and made-up input for them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/network_def.h"
+
+namespace dk {
+
+struct BenchSetup {
+  NetworkDef def;
+  std::unique_ptr<Backend> backend;
+  DType dtype = DType::f32;
+  int batch = 1, steps = 5, warmup = 1;
+  bool json = false, recompute = false;
+  std::string image, weights;
+  double peak_gb_per_s = 0, peak_tflop_per_s = 0;  // of the device, where others measured better ones
+
+  const char* precision() const { return dtype == DType::bf16 ? "bf16" : "f32"; }
+};
+
+std::vector<float> bench_noise(int64_t count);
+std::vector<float> bench_truth(const NetworkDef& def, int batch);
+double median_of(std::vector<double> values);
+
+int bench_layers(BenchSetup& setup);
+
+}  // namespace dk

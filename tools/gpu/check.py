@@ -1,0 +1,279 @@
+"""Is the engine right on this machine's card? ./studio gpu-check; without a card a dry run of every part on the processor.
+
+Parts, most important first: every operation and whole networks against figures of other origin, a training stopped and resumed,
+two trainings alike, too little memory, NVIDIA's compute-sanitizer on a narrow net, and 300 steps in bf16 beside f32.
+docs/gpu.md says what each table means. Exit codes: parts.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from statistics import fmean
+
+from engine import Setting, Training, make_net, make_pictures, run, run_program, train, train_command
+from parts import Failure, Outcome, Part, Skip, Table
+
+# ---- operations and networks, by the native tests --------------------------------------------------------------------------
+
+
+def native_tests(setting: Setting, suites: str, figures: Path | None = None) -> Outcome:
+    """Some of dk_tests, which take in every device that can be used. suites: doctest's option."""
+    report = setting.out / "work" / "tests.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    outcome = Outcome()
+    try:
+        run(
+            [setting.program("dk_tests"), suites, "-r=junit", f"-o={report}"],
+            env={"DK_FIGURES": str(figures)} if figures else None,
+        )
+    except Failure as failure:
+        outcome.wrong.append(str(failure))
+    if not report.exists():
+        return outcome
+    table = Table(f"native tests on every device: {setting.heading}", ["file", "tests", "failed", "seconds"])
+    files: dict[str, list[float]] = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        faults = [*case.iter("failure"), *case.iter("error")]
+        outcome.wrong += [
+            f"{case.get('name')}: {(fault.get('message') or fault.text or '').strip()[:200]}" for fault in faults[:3]
+        ]
+        sums = files.setdefault(Path(case.get("classname", "")).stem, [0, 0, 0])
+        for i, value in enumerate((1, bool(faults), float(case.get("time", 0)))):
+            sums[i] += value
+    table.rows = [[name, f"{sums[0]:.0f}", f"{sums[1]:.0f}", f"{sums[2]:.1f}"] for name, sums in sorted(files.items())]
+    if not table.rows:
+        outcome.wrong.append(f"dk_tests {suites}: no test was run")
+    outcome.tables.append(table)
+    return outcome
+
+
+def check_operations(setting: Setting) -> Outcome:
+    figures = setting.folder("operations") / "figures.tsv"
+    some, all_but_golden = "-ts=backend*,padding*,stopwatch", "-tse=golden*,torch figures*"
+    outcome = native_tests(setting, some if setting.dry else all_but_golden, figures)
+    table = Table(
+        f"largest relative error of each operation against the reference: {setting.heading}",
+        ["operation", "device", "type", "error", "allowed"],
+    )
+    worst: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for line in figures.read_text("utf-8").splitlines() if figures.exists() else ():
+        device, kind, operation, *limits = line.split("\t")
+        key = (kind_of(operation), first_words(device), kind)
+        worst[key] = max(worst.get(key, (0.0, 0.0)), (float(limits[0]), float(limits[1])))
+    for key, (error, allowed) in sorted(worst.items()):
+        table.rows.append([*key, f"{error:.1e}", f"{allowed:.1e}"])
+    devices = {key[1] for key in worst}
+    if first_words(setting.device_words) not in devices:
+        outcome.wrong.append(f"{setting.device_words} took no part, only {'; '.join(sorted(devices)) or 'nothing'}")
+    outcome.tables.append(table)
+    return outcome
+
+
+def kind_of(operation: str) -> str:
+    """ "conv forward +bias 3x3 16>32" -> "conv forward"."""
+    return re.split(r"\s+(?=\S*[\d+])", operation)[0]
+
+
+def first_words(device: str) -> str:
+    """Without what is the same for all of a table."""
+    return ",".join(device.split(",")[:2])
+
+
+def check_golden(setting: Setting) -> Outcome:
+    return native_tests(setting, "-ts=golden*,torch figures*")
+
+
+# ---- trainings -------------------------------------------------------------------------------------------------------------
+
+
+def small_training(setting: Setting, name: str, batch: int = 8, steps: int = 20) -> tuple[Path, Path]:
+    """A narrow net and its pictures in a new folder: data and cfg."""
+    folder = setting.folder(name)
+    side = 96 if setting.small else 224
+    make_pictures(setting, folder, 24 if setting.small else 200, 8, side, side)
+    cfg = make_net(folder / "net.cfg", "yolov3-tiny", side, batch, 3, narrow=8, max_batches=steps, burn_in=4)
+    return folder / "obj.data", cfg
+
+
+def check_resume(setting: Setting) -> Outcome:
+    """Half the steps, then the other half after a new start, give the weights of one go."""
+    half = 4 if setting.small else 10
+    table = Table(
+        f"resumed trainings, deterministic, SHA-256 of the weights: {setting.heading}",
+        ["type", "steps", "in one go", "in two", "equal"],
+    )
+    outcome = Outcome([table])
+    for kind in dict.fromkeys(("f32", setting.precision)):
+        options = ["-precision", kind, "-seed", "7", "-deterministic"]
+        data, cfg = small_training(setting, f"resume-{kind}-once")
+        once = train(setting, data, cfg, *options, "-steps", str(2 * half)).digest("net_final.weights")
+        data, cfg = small_training(setting, f"resume-{kind}-twice")
+        train(setting, data, cfg, *options, "-steps", str(half))
+        twice = train(setting, data, cfg, *options, "-steps", str(2 * half), "-resume").digest("net_final.weights")
+        table.rows.append([kind, f"{half} + {half}", once[:12], twice[:12], "yes" if once == twice else "NO"])
+        if once != twice:
+            outcome.wrong.append(f"{kind}: {half} + {half} steps differ from {2 * half} in one go")
+    return outcome
+
+
+def check_repeat(setting: Setting) -> Outcome:
+    """The same command twice gives the same bits, when it is asked to."""
+    steps = 4 if setting.small else 20
+    table = Table(
+        f"the same training twice, SHA-256 of the weights: {setting.heading}", ["type", "steps", "first", "second", "equal"]
+    )
+    outcome = Outcome([table])
+    for kind in dict.fromkeys(("f32", setting.precision)):
+        digests = []
+        for turn in ("first", "second"):
+            data, cfg = small_training(setting, f"repeat-{kind}-{turn}")
+            trained = train(setting, data, cfg, "-precision", kind, "-seed", "7", "-deterministic", "-steps", str(steps))
+            digests.append(trained.digest("net_final.weights"))
+        equal = digests[0] == digests[1]
+        table.rows.append([kind, str(steps), digests[0][:12], digests[1][:12], "yes" if equal else "NO"])
+        if not equal:
+            outcome.wrong.append(f"{kind}: two runs of -deterministic differ")
+    return outcome
+
+
+def curve_of(setting: Setting, kind: str, steps: int) -> Training:
+    folder = setting.folder(f"curve-{kind}")
+    side, batch, narrow = (96, 8, 8) if setting.small else (416, 64, 1)
+    make_pictures(setting, folder, 48 if setting.small else 640, 16 if setting.small else 64, side, side)
+    cfg = make_net(folder / "net.cfg", "yolov3-tiny", side, batch, 3, narrow, max_batches=steps, burn_in=max(2, steps // 10))
+    return train(setting, folder / "obj.data", cfg, "-precision", kind, "-seed", "7", "-map")
+
+
+LOSS_TOLERANCE = 0.10  # of the mean of the last sixth; runs that differ only in rounding scatter by some percent
+MAP_TOLERANCE = 0.10
+
+
+def check_curves(setting: Setting) -> Outcome:
+    """The same training in both types: the loss falls alike, and the model is as good."""
+    if setting.precision == "f32":
+        raise Skip("this processor has no bf16")
+    steps = 24 if setting.small else 300
+    curves = {kind: curve_of(setting, kind, steps) for kind in ("f32", "bf16")}
+    table = Table(f"{steps} steps of YOLOv3-Tiny, mean loss: {setting.heading}", ["steps", "f32", "bf16", "difference"])
+    sixth = steps // 6
+    for first in range(0, steps, sixth):
+        means = [fmean(curve.losses[first : first + sixth]) for curve in curves.values()]
+        table.rows.append(
+            [f"{first + 1} to {first + sixth}", *(f"{mean:.3f}" for mean in means), f"{means[1] / means[0] - 1:+.1%}"]
+        )
+    scores = [curve.map if curve.map is not None else -1.0 for curve in curves.values()]
+    table.rows.append(["mAP@0.50", *(f"{score:.3f}" for score in scores), f"{scores[1] - scores[0]:+.3f}"])
+    outcome = Outcome([table], {kind: {"losses": curve.losses, "map": curve.map} for kind, curve in curves.items()})
+    if abs(means[1] / means[0] - 1) > LOSS_TOLERANCE:
+        outcome.wrong.append(f"the last {sixth} losses differ by {means[1] / means[0] - 1:+.1%}, allowed {LOSS_TOLERANCE:.0%}")
+    if abs(scores[1] - scores[0]) > MAP_TOLERANCE:
+        outcome.wrong.append(f"mAP differs by {scores[1] - scores[0]:+.3f}, allowed {MAP_TOLERANCE}")
+    first_mean = fmean(curves["bf16"].losses[:sixth])
+    if not setting.small and means[1] > 0.7 * first_mean:
+        outcome.wrong.append(f"the loss only went from {first_mean:.2f} to {means[1]:.2f}: nothing was learned")
+    return outcome
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------------
+
+
+_FAIL_AT = "DARKNET_FAIL_ALLOC_AT"  # the engine lets the allocation of this number fail
+_OUT_OF_MEMORY = 12  # exit code, docs/protocol.md
+
+
+def check_memory(setting: Setting) -> Outcome:
+    """The plan against what was taken; allocations that fail: it goes on with fewer images at a time, or ends with a sentence."""
+    data, cfg = small_training(setting, "memory")
+    options = ["-precision", setting.precision, "-steps", "2"]
+    table = Table(f"memory: {setting.heading}", ["training", "MB planned", "MB at the peak", "peak / planned"])
+    table.rows.append(["as it is", *_planned_and_taken(train(setting, data, cfg, *options))])
+    outcome = Outcome([table])
+    if _FAIL_AT.encode() not in Path(setting.program("darknet")).resolve().read_bytes():
+        raise Skip("this build can't be asked to let an allocation fail")
+    failing = Table(f"allocations that fail: {setting.heading}", ["the one that fails", "exit code", "what was said"])
+    outcome.tables.append(failing)
+    for number in (1, 2, 3, 5, 8, 13, 21, 34):
+        done = subprocess.run(
+            train_command(setting, data, cfg, *options),
+            env={**os.environ, _FAIL_AT: str(number)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        words = [line for line in done.stderr.splitlines() if re.search(r"no memory|out of memory|ran out|at a time", line)]
+        failing.rows.append([str(number), str(done.returncode), (words[-1] if words else "nothing failed")[:110]])
+        if done.returncode not in (0, _OUT_OF_MEMORY) or (done.returncode and not words):
+            outcome.wrong.append(
+                f"allocation {number}: ended with {done.returncode}, {done.stderr.strip()[-200:] or 'without a word'}"
+            )
+    if not any(code == "0" and words != "nothing failed" for _, code, words in failing.rows):
+        outcome.wrong.append("no training went on after an allocation had failed")
+    return outcome
+
+
+def _planned_and_taken(training: Training) -> list[str]:
+    for line in training.logs:
+        found = re.search(r"memory: (\d+) MB at the peak, (\d+) MB planned", line)
+        if found:
+            peak, planned = int(found[1]), int(found[2])
+            return [str(planned), str(peak), f"{peak / planned:.2f}" if planned else "-"]
+    return ["-", "-", "-"]
+
+
+# ---- NVIDIA's sanitizer ----------------------------------------------------------------------------------------------------
+
+
+def sanitizer(tool: str) -> Part:
+    def check(setting: Setting) -> Outcome:
+        program = shutil.which("compute-sanitizer") or shutil.which("compute-sanitizer", path="/usr/local/cuda/bin")
+        if program is None:
+            raise Skip("compute-sanitizer is not here")
+        data, cfg = small_training(setting, tool, batch=2)
+        command = train_command(setting, data, cfg, "-precision", setting.precision, "-steps", "2")
+        begin = time.monotonic()
+        log = data.parent / "sanitizer.log"
+        run([program, "--tool", tool, "--log-file", str(log), *command])
+        return sanitizer_outcome(setting, tool, log.read_text("utf-8", "replace"), time.monotonic() - begin)
+
+    return Part(tool, f"compute-sanitizer's {tool} on a narrow net's training", check, 20, 120)
+
+
+def sanitizer_outcome(setting: Setting, tool: str, log: str, seconds: float) -> Outcome:
+    """What it says of our kernels; what it says of cuDNN's own is shown, not judged, but for accesses out of bounds."""
+    reports = re.split(r"\n(?========== (?:Invalid|Uninitialized|Error|Warning|Program hit|Race))", log)[1:]
+    ours = [report for report in reports if "dk::" in report or "dk4cuda" in report]
+    judged = reports if tool == "memcheck" else ours
+    finished = re.search(r"(ERROR|RACECHECK) SUMMARY: .*", log)
+    table = Table(f"compute-sanitizer, {tool}: {setting.heading}", ["what it saw", "reports"])
+    table.rows += [["in our kernels", str(len(ours))], ["elsewhere (cuDNN, the driver)", str(len(reports) - len(ours))]]
+    outcome = Outcome([table], {"seconds": seconds, "reports": [report[:1500] for report in reports[:20]]})
+    if judged:
+        outcome.wrong.append(f"{len(judged)} reports, the first: {' '.join(judged[0].split())[:250]}")
+    elif finished is None:
+        outcome.wrong.append(f"it did not come to its summary: {log.strip()[-200:]}")
+    return outcome
+
+
+PARTS = (
+    Part("operations", "every operation against the reference, f32 and bf16", check_operations, 10, 120),
+    Part("golden", "whole networks against golden figures and PyTorch's", check_golden, 10, 120),
+    Part("resume", "a training in two halves against one in one go", check_resume, 10, 90),
+    Part("repeat", "the same training twice", check_repeat, 10, 90),
+    Part("memory", "an allocation that fails", check_memory, 5, 60),
+    sanitizer("memcheck"),
+    Part("curves", "300 steps of bf16 beside f32", check_curves, 10, 150),
+    sanitizer("racecheck"),
+    sanitizer("initcheck"),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(run_program("gpu-check", __doc__ or "", PARTS, Path(__file__)))
