@@ -1,6 +1,6 @@
 // Times the loader: training pictures a second of one core's processor time, at 416 x 416 with the augmentation of
-// yolov4-custom.cfg, from 640 x 480 and 12-megapixel JPEGs, decoded each time or from the cache, single pictures and mosaic; and
-// the preparation of one picture for detection.
+// yolov4-custom.cfg, from 640 x 480 and 12-megapixel JPEGs, decoded each time or from the cache, single pictures and mosaic;
+// plans alone, as for a card that holds the images and draws; and the preparation of one picture for detection.
 //   dk_bench_loader [SECONDS each]
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <ctime>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/files.h"
@@ -58,7 +59,9 @@ class MadeSet {
   std::string folder_;
 };
 
-LoaderOptions bench_options(bool mosaic, bool cached) {
+enum class From { file, cache, card };
+
+LoaderOptions bench_options(bool mosaic, From from) {
   LoaderOptions options;
   AugmentOptions& augment = options.augment;
   augment.jitter = 0.3f;
@@ -70,13 +73,17 @@ LoaderOptions bench_options(bool mosaic, bool cached) {
   options.threads = 1;
   options.slots_per_iteration = options.minibatch = 8;
   options.prefetch = 2;
-  options.cache_bytes = cached ? int64_t{1} << 30 : 0;
+  options.cache_bytes = from == From::cache ? int64_t{1} << 30 : 0;
+  if (from == From::card) {
+    options.hold = [](int, const SourceImage&) { return true; };
+    options.slots_per_iteration = options.minibatch = 64;
+  }
   return options;
 }
 
 // Pictures a second once the cache is full.
-double rate(const MadeSet& set, bool mosaic, bool cached, double seconds) {
-  Loader loader(set.data, bench_options(mosaic, cached));
+double rate(const MadeSet& set, bool mosaic, From from, double seconds) {
+  Loader loader(set.data, bench_options(mosaic, from));
   loader.start(0);
   for (size_t warm = 0; warm < set.data.images.size() / 8 + 2; ++warm) loader.next();
   const double begin = cpu_seconds();
@@ -86,10 +93,11 @@ double rate(const MadeSet& set, bool mosaic, bool cached, double seconds) {
 }
 
 void report_loading(const char* name, const MadeSet& set, double seconds) {
-  for (const bool cached : {false, true}) {
-    const double single = rate(set, false, cached, seconds), mosaic = rate(set, true, cached, seconds);
-    const char* const from = cached ? "from the cache" : "decoded each time";
-    std::printf("%-12s %-18s %8.0f images/s a core, %8.0f with mosaic\n", name, from, single, mosaic);
+  const std::pair<From, const char*> sources[] = {
+      {From::file, "decoded each time"}, {From::cache, "from the cache"}, {From::card, "planned only"}};
+  for (const auto& [from, words] : sources) {
+    const double single = rate(set, false, from, seconds), mosaic = rate(set, true, from, seconds);
+    std::printf("%-12s %-18s %8.0f images/s a core, %8.0f with mosaic\n", name, words, single, mosaic);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "cuda/conv.h"
 #include "cuda/norm.h"
 #include "cuda/parameters.h"
+#include "cuda/picture_renderer.h"
 #include "cuda/pool.h"
 #include "cuda/stopwatch.h"
 #include "cuda/tensors.h"
@@ -184,6 +185,13 @@ class CudaBackend final : public Backend {
   }
   void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
     cuda::average_towards(context_, ema, w, count, alpha);
+  }
+
+  std::unique_ptr<PictureRenderer> make_renderer(const RendererOptions& options) override {
+    return cuda::make_picture_renderer(*this, context_, device_, options);
+  }
+  RendererMemory renderer_memory(const RendererOptions& options) const override {
+    return cuda::picture_renderer_memory(*this, options);
   }
 
  private:

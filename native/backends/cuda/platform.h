@@ -4,8 +4,10 @@
 
 #if defined(DK_CUDA_EMULATED)
 #include "cuda/emulation/emulation.h"
+#define DK_OUT_OF_LINE __attribute__((noinline))
 #else
 #include <cuda_runtime.h>
+#define DK_OUT_OF_LINE __noinline__
 #define DK_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
 #define DK_LAUNCH_WITH_BARRIERS(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
 #endif

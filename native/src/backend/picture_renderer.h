@@ -60,8 +60,8 @@ class PictureRenderer {
   // once stays. Any thread may call, while others draw.
   virtual bool hold(const RenderSource& image) = 0;
 
-  // Begins to draw; all pixels have been read when it returns. One drawing at a time: the one before must have been put into its
-  // tensor, which it may still be on its way to.
+  // Begins to draw; all pixels have been read when it returns. There is one drawing at a time: the one before may be on its way
+  // into a tensor still, or is dropped.
   virtual void render(const RenderBatch& batch) = 0;
   // The drawing into an input tensor of its shape, in order with the back end's other operations.
   virtual void put_into(const Tensor& input) = 0;

@@ -92,18 +92,26 @@ DK_HD int mirrored_index(int i, int n) {
   return wrapped < n ? wrapped : period - wrapped;
 }
 
-// Four normal numbers for the elements 4 * block .. 4 * block + 3 of an augmented picture (Box-Muller).
-DK_HD void normal4(uint64_t seed, uint64_t iteration, uint32_t slot, uint32_t block, float out[4]) {
+// Two normal numbers of 64 random bits (Box-Muller).
+DK_HD void normal_pair(uint32_t first, uint32_t second, float out[2]) {
+  const float u = (static_cast<float>(first >> 8) + 1.0f) * (1.0f / 16777216.0f);  // (0, 1]
+  const float angle = static_cast<float>(second >> 8) * (6.2831853f / 16777216.0f);
+  const float radius = sqrtf(-2.0f * logf(u));
+  out[0] = radius * cosf(angle);
+  out[1] = radius * sinf(angle);
+}
+
+// The bits behind the normal numbers for the elements 4 * block .. 4 * block + 3 of an augmented picture, a pair from two words.
+DK_HD Philox4 noise_bits(uint64_t seed, uint64_t iteration, uint32_t slot, uint32_t block) {
   const uint32_t word = (static_cast<uint32_t>(Purpose::noise) << 24) | (block & 0xFFFFFFu);
   const Philox4 counter{{word, slot, static_cast<uint32_t>(iteration), static_cast<uint32_t>(iteration >> 32)}};
-  const Philox4 bits = philox4x32(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
-  for (int pair = 0; pair < 2; ++pair) {
-    const float u = (static_cast<float>(bits.v[2 * pair] >> 8) + 1.0f) * (1.0f / 16777216.0f);  // (0, 1]
-    const float angle = static_cast<float>(bits.v[2 * pair + 1] >> 8) * (6.2831853f / 16777216.0f);
-    const float radius = sqrtf(-2.0f * logf(u));
-    out[2 * pair] = radius * cosf(angle);
-    out[2 * pair + 1] = radius * sinf(angle);
-  }
+  return philox4x32(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
+}
+
+DK_HD void normal4(uint64_t seed, uint64_t iteration, uint32_t slot, uint32_t block, float out[4]) {
+  const Philox4 bits = noise_bits(seed, iteration, slot, block);
+  normal_pair(bits.v[0], bits.v[1], out);
+  normal_pair(bits.v[2], bits.v[3], out + 2);
 }
 
 }  // namespace dk

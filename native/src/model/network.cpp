@@ -134,7 +134,11 @@ void Network::forward_train(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
   Pass pass = make_pass(train, true);
   backend_.begin_layer(-1, false);
-  backend_.import_planar(train.pixels, plan_->input());
+  if (train.pictures != nullptr) {
+    train.pictures->put_into(plan_->input());
+  } else {
+    backend_.import_planar(train.pixels, plan_->input());
+  }
   mark(train);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const LayerIo& io = plan_->io(i);

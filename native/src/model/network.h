@@ -31,8 +31,9 @@ struct NetworkMemory {
 };
 
 struct TrainPass {
-  const float* pixels = nullptr;  // batch x channels x height x width, 0..1
-  const float* truth = nullptr;   // batch x max_boxes x (x, y, w, h, class)
+  const float* pixels = nullptr;        // batch x channels x height x width, 0..1
+  PictureRenderer* pictures = nullptr;  // or who has drawn them on the device
+  const float* truth = nullptr;         // batch x max_boxes x (x, y, w, h, class)
   uint64_t seed = 0, iteration = 0;
   uint32_t first_image = 0;
   bool accumulate_gradients = false;

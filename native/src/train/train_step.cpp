@@ -19,18 +19,28 @@ LoaderOptions reporting_bad_images(LoaderOptions options, TrainListener& listene
   return options;
 }
 
+// Adds the seconds that the work took.
+template <class Work>
+void timed(double* seconds, const Work& work) {
+  const auto before = std::chrono::steady_clock::now();
+  work();
+  *seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+}
+
 }  // namespace
 
 TrainStep::TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& store, const RunFiles& files,
                      TrainListener& listener, const StopRequest& stop, const StepSetup& setup)
     : in_(inputs), backend_(backend), store_(store), files_(files), listener_(listener), stop_(stop), setup_(setup),
       random_(inputs.def.last_yolo()->yolo().random),
-      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute}),
-      loader_(inputs.train, reporting_bad_images(setup.loader, listener)) {
+      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute}) {
   const InputSize largest = largest_training_size(in_.def.net, random_);
   network_.resize(largest.width, largest.height);
   network_.allocate();
   network_.weights_changed(store_);
+  const FeedSetup feed{reporting_bad_images(setup.loader, listener), setup.dtype, {largest.width, largest.height}, setup.room};
+  feed_ = std::make_unique<PictureFeed>(in_.train, backend, feed);
+  if (const std::string where = feed_->describe(); !where.empty()) listener_.log(LogLevel::info, where);
 }
 
 bool TrainStep::run(TrainState* state) {
@@ -47,16 +57,15 @@ bool TrainStep::run(TrainState* state) {
       restore_statistics();
       return false;
     }
-    const auto before = std::chrono::steady_clock::now();
-    last_batch_ = loader_.next();
+    timed(&load_seconds_, [&] { last_batch_ = feed_->next(&pass); });
     const MiniBatch& batch = *last_batch_;
-    load_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
-    pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data();
     pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(setup_.mini_batch);
     pass.accumulate_gradients = part > 0;
     network_.forward_train(store_, pass);
     collect_loss(batch, state->iteration);
     network_.backward(store_, pass);
+    const bool last = part + 1 == setup_.subdivisions && state->iteration + 1 >= in_.max_batches;
+    if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
   }
   const float rate = learning_rate_at(in_.def.net, state->iteration + 1, setup_.seed);
   if (!update_weights(in_.def, store_, backend_, {state->iteration + 1, rate, setup_.images(), pass.stop_before})) {

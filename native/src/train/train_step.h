@@ -1,5 +1,5 @@
 // One weight update of a run: its mini-batches forward and backward, the loss, the update of the weights and their averages.
-// Owns what depends on how many images go through at a time: the network with its memory, and the loader.
+// Owns what depends on how many images go through at a time: the network with its memory, and the pictures' way to it.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "data/loader.h"
 #include "model/network.h"
 #include "model/param_store.h"
+#include "train/picture_feed.h"
 #include "train/run_files.h"
 #include "train/state_file.h"
 #include "train/stop_request.h"
@@ -24,6 +24,7 @@ struct StepSetup {
   DType dtype = DType::f32;
   uint64_t seed = 1;
   LoaderOptions loader;
+  ImageRoom room;
 
   int images() const { return mini_batch * subdivisions; }
 };
@@ -35,7 +36,7 @@ class TrainStep {
             const StopRequest& stop, const StepSetup& setup);
 
   // The pictures of this iteration are the first that are made.
-  void begin(int64_t iteration) { loader_.start(static_cast<uint64_t>(iteration)); }
+  void begin(int64_t iteration) { feed_->start(static_cast<uint64_t>(iteration)); }
 
   // The next iteration of *state, which is counted on. False if a stop came in between: then everything is as before it.
   // Throws Error(bad_input) naming the images when the loss or the weights are no longer finite.
@@ -63,7 +64,7 @@ class TrainStep {
   const StepSetup setup_;
   const float random_;
   Network network_;
-  Loader loader_;
+  std::unique_ptr<PictureFeed> feed_;  // after the network: images take what memory is left
   bool first_ = true;
   std::shared_ptr<const MiniBatch> last_batch_;
   double loss_ = 0, load_seconds_ = 0;

@@ -12,7 +12,6 @@
 #include "backend/registry.h"
 #include "core/files.h"
 #include "core/status.h"
-#include "data/image_decode.h"
 #include "data/loader.h"
 #include "model/weights_file.h"
 #include "train/memory_choice.h"
@@ -97,23 +96,8 @@ class TrainRun {
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
 
-  // Room for every decoded picture, as estimated from some of them, where that is a quarter of the memory given at most.
-  int64_t cache_bytes() const {
-    const int64_t given = options_.memory_bytes > 0 ? options_.memory_bytes : available_memory();
-    const LoaderOptions loader = loader_options();
-    const size_t count = in_.train.images.size(), probes = std::min<size_t>(count, 16);
-    int64_t bytes = 0, probed = 0;
-    for (size_t i = 0; i < probes; ++i) {
-      try {
-        const ImageInfo info = probe_image_file(in_.train.images[i * count / probes]);
-        bytes += Loader::kept_bytes(loader, info.w, info.h);
-        ++probed;
-      } catch (const Error&) {
-        continue;  // the loader reports it when it comes to it
-      }
-    }
-    return probed == 0 ? 0 : std::min(given / 4, bytes * static_cast<int64_t>(count) / probed);
-  }
+  // Of the host's memory, for decoded images.
+  int64_t most_cached() const { return (options_.memory_bytes > 0 ? options_.memory_bytes : available_memory()) / 4; }
 
   void choose_mini_batch() {
     const int threads = options_.threads > 0 ? options_.threads : loaded_ ? state_.threads : 0;
@@ -127,11 +111,13 @@ class TrainRun {
     request.width = largest.width, request.height = largest.height;
     request.evaluate = options_.map || options_.sample_every > 0;
     request.base_bytes = resident_bytes();
-    cache_bytes_ = cache_bytes();
-    request.loader_bytes = [this](int mini_batch) {
-      LoaderOptions loader = loader_options();
-      loader.minibatch = mini_batch;
-      return Loader::planned_bytes(loader);
+    const ImageEstimate images = estimate_images(in_.train, loader_options());
+    cache_bytes_ = std::min(most_cached(), images.bytes);
+    room_ = divide_images(images, 0, most_cached());
+    request.loader_bytes = [this, largest](int mini_batch) {
+      FeedSetup feed{loader_options(), dtype(), {largest.width, largest.height}, room_};
+      feed.loader.minibatch = mini_batch;
+      return feed_host_bytes(*backend_, feed, in_.train.images.size());
     };
     plan_ = choose_memory(options_, in_.def, *backend_, request, loaded_ ? &state_ : nullptr);
     mini_batch_ = plan_.mini_batch;
@@ -147,7 +133,7 @@ class TrainRun {
   DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
 
   void build() {
-    const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype(), seed_, loader_options()};
+    const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype(), seed_, loader_options(), room_};
     step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, setup);
   }
 
@@ -296,6 +282,7 @@ class TrainRun {
   int threads_ = 0, loader_threads_ = 0;
   float random_ = 0;
   int64_t cache_bytes_ = 0;
+  ImageRoom room_;
   MemoryPlan plan_;
   int mini_batch_ = 1, subdivisions_ = 1, images_per_iteration_ = 1;
   uint64_t seed_ = 0;
