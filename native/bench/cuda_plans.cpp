@@ -1,41 +1,42 @@
-// Whether cuDNN has plans for every convolution of a network on a given card, without that card: plans are built from the card's
+// Which plans cuDNN has for the convolutions of a network on a given card, without that card: plans are built from the card's
 // description in JSON, not executed. What it can't show: speed and numbers.
-//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32]
-// Prints a line for each distinct convolution and step that has no plan, then the counts; exit code 1 where any is missing.
+//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32] [-only WORD]
+// Prints a line for each kind of graph: how many of the layers that could use it have a plan. Exit code 1 where one lacks a plan
+// for a bare convolution, which training can't do without; a fusion that is missing costs speed only.
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
-#include <set>
+#include <map>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "core/status.h"
-#include "cuda/conv_cudnn.h"
+#include "cuda/conv_graphs.h"
 #include "model/network_def.h"
 
 namespace {
 
 using namespace dk;
 
-struct Counts {
-  int asked = 0, missing = 0;
+constexpr int64_t kMostWorkspace = int64_t{256} << 20;
+
+// One graph of some layers of the same shape.
+struct Question {
+  const char* kind;
+  bool needed;
+  ConvDesc desc;
+  cuda::ConvGraph graph;
+  int layers = 0;
+  // Answer.
+  bool found = false;
   int64_t workspace = 0;
 };
-
-void ask(const cuda::CudnnTarget& target, const ConvDesc& desc, cuda::ConvStep step, const char* name,
-         const cuda::Epilogue& epilogue, Counts* counts) {
-  ++counts->asked;
-  const std::vector<cuda::CudnnPlan> plans = cuda::conv_graph(desc, step, epilogue).plans(target, cuda::conv_rules(desc), 1);
-  if (!plans.empty()) {
-    counts->workspace = std::max(counts->workspace, plans.front().workspace_bytes());
-    return;
-  }
-  ++counts->missing;
-  const ConvWeightShape& w = desc.weights;
-  std::printf("no plan: %s, %d images %dx%dx%d -> %d, %dx%d stride %d\n", name, desc.n, desc.iw, desc.ih, w.ic, w.oc, w.size,
-              w.size, desc.stride_x);
-}
 
 ConvDesc describe(const LayerDef& layer, int batch, DType dtype) {
   const ConvolutionalSpec& spec = layer.conv();
@@ -50,48 +51,155 @@ ConvDesc describe(const LayerDef& layer, int batch, DType dtype) {
   return desc;
 }
 
-std::string shape_key(const ConvDesc& d, Activation act) {
-  return strf("%d %d %d %d %d %d %d", d.weights.ic, d.weights.oc, d.weights.size, d.ih, d.iw, d.stride_x, static_cast<int>(act));
+using Questions = std::map<std::string, Question>;
+
+void ask(Questions* questions, const char* kind, bool needed, const ConvDesc& desc, const cuda::ConvGraph& graph) {
+  Question& question = (*questions)[std::string(kind) + ": " + graph.key(desc)];
+  question.kind = kind;
+  question.needed = needed;
+  question.desc = desc;
+  question.graph = graph;
+  ++question.layers;
 }
 
-int run(const std::string& card, const char* cfg, int size, int batch, DType dtype) {
-  NetworkDef def = load_network_def(cfg);
-  resize_network(&def, size, size);
-  const cuda::CudnnTarget target(card);
-  const auto begin = std::chrono::steady_clock::now();
-  Counts counts;
-  std::set<std::string> seen;
-  static const float bias = 0;
+// The activation that a delta goes back through on its way to layer.inputs[0], where that is a batch-normalised convolution.
+const ConvolutionalSpec* normalised_input(const NetworkDef& def, const LayerDef& layer) {
+  if (layer.inputs[0] < 0) return nullptr;
+  const LayerDef& input = def.layers[static_cast<size_t>(layer.inputs[0])];
+  return input.is(LayerKind::convolutional) && input.conv().batch_normalize ? &input.conv() : nullptr;
+}
+
+void ask_for_fusions(Questions* questions, const NetworkDef& def, const LayerDef& layer, const ConvDesc& desc) {
+  const ConvolutionalSpec& spec = layer.conv();
+  cuda::ConvGraph ends;
+  ends.bias = true;
+  ends.activation = spec.activation;
+  ask(questions, "forward with bias and activation", false, desc, ends);
+  if (spec.batch_normalize) {
+    cuda::ConvGraph sums;
+    sums.sums = true;
+    ask(questions, "forward with the sums of batch norm", false, desc, sums);
+  }
+  cuda::ConvGraph weights;
+  weights.step = cuda::ConvStep::backward_weights;
+  weights.adds = true;
+  ask(questions, "deltas of the weights added to floats", false, desc, weights);
+  cuda::ConvGraph data;
+  data.step = cuda::ConvStep::backward_data;
+  data.adds = true;
+  if (layer.index > 0) ask(questions, "deltas of the input added", false, desc, data);
+  if (const ConvolutionalSpec* input = normalised_input(def, layer)) {
+    data.norm = true;
+    data.activation = input->activation;
+    ask(questions, "deltas of the input added, on through batch norm", false, desc, data);
+    data.adds = false;
+    ask(questions, "deltas of the input on through batch norm", false, desc, data);
+  }
+  cuda::ConvGraph view;
+  view.sums = spec.batch_normalize;
+  view.src_buffer_c = 2 * desc.weights.ic;
+  ask(questions, "forward from a view", false, desc, view);
+}
+
+Questions questions_of(const NetworkDef& def, int batch, DType dtype) {
+  Questions questions;
   for (const LayerDef& layer : def.layers) {
     if (!layer.is(LayerKind::convolutional) || layer.conv().groups != 1) continue;
     const ConvDesc desc = describe(layer, batch, dtype);
-    if (!seen.insert(shape_key(desc, layer.conv().activation)).second) continue;
-    ask(target, desc, cuda::ConvStep::forward, "forward", {}, &counts);
-    ask(target, desc, cuda::ConvStep::backward_weights, "deltas of the weights", {}, &counts);
-    if (layer.index > 0) ask(target, desc, cuda::ConvStep::backward_data, "deltas of the input", {}, &counts);
-    const cuda::Epilogue epilogue{&bias, layer.conv().activation, nullptr};
-    if (cuda::can_fuse(desc, epilogue))
-      ask(target, desc, cuda::ConvStep::forward, "forward with bias and activation", epilogue, &counts);
+    ask(&questions, "forward", true, desc, {});
+    cuda::ConvGraph back;
+    back.step = cuda::ConvStep::backward_weights;
+    ask(&questions, "deltas of the weights", true, desc, back);
+    back.step = cuda::ConvStep::backward_data;
+    if (layer.index > 0) ask(&questions, "deltas of the input", true, desc, back);
+    if (dtype == DType::bf16) ask_for_fusions(&questions, def, layer, desc);
   }
+  return questions;
+}
+
+void answer(const cuda::CudnnTarget& target, Question* question) {
+  cuda::PlanRules rules;
+  rules.exact = question->desc.dtype == DType::f32;
+  rules.workspace_bytes = kMostWorkspace;
+  const auto plans = cuda::conv_graph(question->desc, question->graph).plans(target, rules, 1);
+  question->found = !plans.empty();
+  if (question->found) question->workspace = plans.front().workspace_bytes();
+}
+
+// Kernels are compiled on the way, which takes seconds each: all processors are at it.
+void answer_all(const std::string& card, std::vector<Question*> questions) {
+  std::atomic<size_t> next = 0;
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i) {
+    threads.emplace_back([&] {
+      const cuda::CudnnTarget target(card);
+      for (size_t at = next++; at < questions.size(); at = next++) answer(target, questions[at]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+int report(const Questions& questions) {
+  struct Count {
+    int layers = 0, found = 0;
+    int64_t workspace = 0;
+  };
+  std::map<std::string, Count> kinds;
+  int missing = 0;
+  for (const auto& [key, question] : questions) {
+    Count& count = kinds[question.kind];
+    count.layers += question.layers;
+    count.found += question.found ? question.layers : 0;
+    count.workspace = std::max(count.workspace, question.workspace);
+    if (question.found) continue;
+    if (question.needed) ++missing;
+    std::printf("no plan: %s\n", key.c_str());
+  }
+  for (const auto& [kind, count] : kinds)
+    std::printf("%s: %d of %d layers, largest workspace %.0f MB\n", kind.c_str(), count.found, count.layers,
+                static_cast<double>(count.workspace) / 1e6);
+  return missing;
+}
+
+int run(const std::string& card, const char* cfg, int size, int batch, DType dtype, const char* only) {
+  NetworkDef def = load_network_def(cfg);
+  resize_network(&def, size, size);
+  const auto begin = std::chrono::steady_clock::now();
+  Questions questions = questions_of(def, batch, dtype);
+  std::vector<Question*> asked;
+  for (auto at = questions.begin(); at != questions.end();) {
+    if (std::strstr(at->second.kind, only) == nullptr) {
+      at = questions.erase(at);
+      continue;
+    }
+    asked.push_back(&at->second);
+    ++at;
+  }
+  answer_all(card, asked);
+  const int missing = report(questions);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%s at %d, batch %d, %s: %d plans asked for, %d missing, largest workspace %.0f MB, %.1f s (cuDNN %zu)\n", cfg,
-              size, batch, dtype == DType::bf16 ? "bf16" : "f32", counts.asked, counts.missing,
-              static_cast<double>(counts.workspace) / 1e6, seconds, cuda::cudnn().get_version());
-  return counts.missing == 0 ? 0 : 1;
+  std::printf("%s at %d, batch %d, %s: %zu plans asked for, %d needed ones missing, %.1f s (cuDNN %zu)\n", cfg, size, batch,
+              dtype == DType::bf16 ? "bf16" : "f32", asked.size(), missing, seconds, cuda::cudnn().get_version());
+  return missing == 0 ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32]\n", stderr);
+    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32] [-only WORD]\n", stderr);
     return 2;
+  }
+  DType dtype = DType::bf16;
+  const char* only = "";
+  for (int i = 5; i < argc; ++i) {
+    if (std::string(argv[i]) == "f32") dtype = DType::f32;
+    if (std::string(argv[i]) == "-only" && i + 1 < argc) only = argv[++i];
   }
   std::ifstream file(argv[1]);
   const std::string card((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   try {
-    return run(card, argv[2], std::atoi(argv[3]), std::atoi(argv[4]),
-               argc > 5 && std::string(argv[5]) == "f32" ? DType::f32 : DType::bf16);
+    return run(card, argv[2], std::atoi(argv[3]), std::atoi(argv[4]), dtype, only);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 2;

@@ -152,6 +152,68 @@ struct ConvBackwardWeights {
   }
 };
 
+BatchNormArrays draw_batch_norm(Rig& rig, int c) {
+  BatchNormArrays bn;
+  bn.gamma = rig.channels(c, 0.5f, 1.5f);
+  bn.beta = rig.channels(c);
+  for (float** array : {&bn.mean, &bn.dgamma, &bn.dbeta, &bn.rolling_mean, &bn.delta_sum, &bn.delta_moment})
+    *array = rig.channels(c);
+  bn.variance = rig.channels(c, 0.3f, 2.0f);
+  bn.rolling_variance = rig.channels(c, 0.3f, 2.0f);
+  return bn;
+}
+
+// A convolution and its batch norm in training, with the sums taken on the way where the back end can.
+struct ConvSummed {
+  ConvShape shape;
+  Activation activation;
+
+  std::string name() const { return strf("conv + batch norm train %s %s", activation_name(activation), shape.name().c_str()); }
+  void run(Rig& rig) const {
+    ReadyConv conv(rig, shape.desc(rig.dtype(), true));
+    const Tensor src = input_of(rig, shape), raw = rig.tensor(shape.output()), dst = rig.tensor(shape.output(), shape.dst);
+    const BatchNormArrays bn = draw_batch_norm(rig, shape.oc);
+    if (conv.plan->forward_summed(src, conv.weights, raw, bn, conv.workspace)) {
+      rig.backend().batch_norm_train_summed(raw, bn, activation, nullptr, dst);
+    } else {
+      rig.backend().batch_norm_train(raw, bn, activation, nullptr, dst);
+    }
+    rig.record("raw", raw);
+    rig.record("out", dst);
+    rig.record_channels("mean", bn.mean, shape.oc);
+    rig.record_channels("variance", bn.variance, shape.oc);
+    rig.record_channels("rolling mean", bn.rolling_mean, shape.oc);
+    rig.record_channels("rolling variance", bn.rolling_variance, shape.oc);
+  }
+};
+
+// Deltas back through a convolution and on through the batch norm before it.
+struct ConvDataSummed {
+  ConvShape shape;
+  Activation activation;
+  bool accumulate;
+
+  std::string name() const {
+    return strf("conv backward data%s + batch norm backward %s %s", accumulate ? " +=" : "", activation_name(activation),
+                shape.name().c_str());
+  }
+  void run(Rig& rig) const {
+    ConvDesc desc = shape.desc(rig.dtype(), true);
+    desc.adds_src_delta = accumulate;
+    ReadyConv conv(rig, desc);
+    const Tensor ddst = rig.tensor(shape.output(), shape.dst), dsrc = rig.tensor(shape.input()), dx = rig.tensor(shape.input());
+    const NormBackward layer{rig.tensor(shape.input(), {}, -1.3f, 2.7f), draw_batch_norm(rig, shape.ic), activation};
+    if (conv.plan->backward_data_summed(ddst, conv.weights, dsrc, accumulate, layer, conv.workspace)) {
+      rig.backend().batch_norm_backward_summed(dsrc, layer.x, layer.bn, dx);
+    } else {
+      rig.backend().batch_norm_backward(dsrc, layer.x, layer.bn, activation, dx);
+    }
+    rig.record("dx", dx);
+    rig.record_channels("dgamma", layer.bn.dgamma, shape.ic);
+    rig.record_channels("dbeta", layer.bn.dbeta, shape.ic);
+  }
+};
+
 // Stored order and back gives the same numbers.
 struct ConvWeightOrder {
   ConvWeightShape shape;
@@ -218,6 +280,17 @@ std::vector<OpCase> conv_cases() {
     cases.push_back(op_case(ConvWeightOrder{{shape.ic, shape.oc, shape.size, shape.groups}}, 0, 0));
     cases.push_back(op_case(ConvFused{shape, flag ? Activation::leaky : Activation::mish, false}));
     cases.push_back(op_case(ConvFused{shape, flag ? Activation::mish : Activation::leaky, true}));
+  }
+  // Two more roundings follow the convolution's, and sums of its terms.
+  constexpr double kF32 = 2e-5, kBf16 = 6e-3;
+  for (const ConvShape& shape : conv_shapes()) {
+    if (shape.h == 1) continue;  // one value has no variance
+    flag = !flag;
+    const Activation activation = flag ? Activation::mish : Activation::leaky;
+    cases.push_back(op_case(ConvSummed{shape, activation}, kF32, kBf16));
+    if (!shape.planar && shape.src.before + shape.src.after == 0)
+      for (const bool accumulate : {false, true})
+        cases.push_back(op_case(ConvDataSummed{shape, activation, accumulate}, kF32, kBf16));
   }
   const ConvShape shape{.n = 2, .ic = 16, .oc = 32, .h = 7, .w = 9, .size = 3, .padding = 1, .dst = {16, 16}};
   for (const Activation activation : kAllActivations) cases.push_back(op_case(ConvFused{shape, activation, true, {32, 16}}));

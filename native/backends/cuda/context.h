@@ -25,9 +25,10 @@ struct Context {
   Backend* backend = nullptr;  // whose context it is: memory is taken from it, which keeps account
   cudaStream_t stream{};
   bool deterministic = false;  // the same bits on every run
-  void* cudnn = nullptr;       // cudnnHandle_t, on that stream
-  float* scratch = nullptr;    // kScratchFloats + kMeansFloats, overwritten by every operation
-  int* not_finite = nullptr;   // set by an update whose weights left the finite numbers
+  int device = 0;
+  void* engines = nullptr;    // what convolutions share (conv_engine.h)
+  float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
+  int* not_finite = nullptr;  // set by an update whose weights left the finite numbers
 };
 
 // Partial sums of reductions: two for each channel and slice of the places.

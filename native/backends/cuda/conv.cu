@@ -1,6 +1,6 @@
-// Views are packed before the engine sees them and spread afterwards; deltas that are added to go by way of the workspace.
-// Weights of bf16 tensors have a bf16 copy here, their deltas are added to the float sums. Bias, activation and residual follow
-// in one pass.
+// What an engine does not do in one go: views are packed before it sees them and spread afterwards; deltas that are added to go
+// by way of the workspace; bias, activation and residual follow in one pass. Weights of bf16 tensors have a bf16 copy here, their
+// deltas are added to the float sums.
 #include "cuda/conv.h"
 
 #include "cuda/norm.h"
@@ -67,44 +67,69 @@ class CudaConv final : public ConvPlan {
 
   void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
                void* workspace) override {
-    const Tensor x = packed_src(src, workspace), y = is_whole(dst) ? dst : scratch(dst, workspace, dst_at());
-    DK_ASSERT(dst_view() || is_whole(dst));
-    const Epilogue all{bias, desc_.training ? Activation::linear : desc_.fused_activation,
-                       desc_.fused_residual ? residual : nullptr};
-    const bool fused = (all.residual == nullptr || is_whole(*all.residual)) && engine_->fuses(all);
-    engine_->forward(x, used(weights), fused ? all : Epilogue{}, y, workspace);
-    if (!fused && all) {
-      bias_activation(context_, y, all.bias, all.activation, all.residual, dst);
-    } else if (!is_whole(dst)) {
-      copy(context_, y, dst, 1.0f, false);
-    }
+    Epilogue epilogue{bias, desc_.training ? Activation::linear : desc_.fused_activation,
+                      desc_.fused_residual ? residual : nullptr};
+    run_forward(src, weights, epilogue, dst, workspace);
+  }
+  bool forward_summed(const Tensor& src, const float* weights, const Tensor& dst, const BatchNormArrays& bn,
+                      void* workspace) override {
+    Epilogue epilogue;
+    epilogue.sums = &bn;
+    return run_forward(src, weights, epilogue, dst, workspace);
   }
 
   void backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) override {
-    DK_ASSERT(desc_.adds_src_delta || !accumulate);  // or the workspace has no room
-    const Tensor dy = packed_dst(ddst, workspace);
-    const bool direct = is_whole(dsrc) && !accumulate;
-    const Tensor dx = direct ? dsrc : scratch(dsrc, workspace, engine_bytes_);
-    engine_->backward_data(dy, used(weights), dx, workspace);
-    if (!direct) copy(context_, dx, dsrc, 1.0f, accumulate);
+    run_backward_data(ddst, weights, dsrc, accumulate, nullptr, workspace);
+  }
+  bool backward_data_summed(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate,
+                            const NormBackward& layer, void* workspace) override {
+    return run_backward_data(ddst, weights, dsrc, accumulate, &layer, workspace);
   }
 
   void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) override {
     const Tensor x = packed_src(src, workspace), dy = packed_dst(ddst, workspace);
     if (desc_.dtype == DType::f32 && !accumulate) return engine_->backward_weights(x, dy, dweights, workspace);
-    void* deltas = static_cast<char*>(workspace) + workspace_bytes() - weight_bytes_;
-    engine_->backward_weights(x, dy, deltas, workspace);
-    const int64_t count = stored_.floats();
-    if (desc_.dtype == DType::f32) {
-      DK_LAUNCH(add_float_deltas, blocks_for(count), kBlock, context_.stream, static_cast<const float*>(deltas), count, dweights);
-    } else {
-      DK_LAUNCH(add_weight_deltas, blocks_for(count / kLanes), kBlock, context_.stream, static_cast<const Bf16*>(deltas), count,
-                dweights, accumulate);
-    }
-    DK_CUDA_LAUNCHED("add_weight_deltas");
+    engine_->backward_weights_fused(x, dy, dweights, accumulate, workspace, [&](float* sums) {
+      void* deltas = static_cast<char*>(workspace) + workspace_bytes() - weight_bytes_;
+      engine_->backward_weights(x, dy, deltas, workspace);
+      const int64_t count = stored_.floats();
+      if (desc_.dtype == DType::f32) {
+        DK_LAUNCH(add_float_deltas, blocks_for(count), kBlock, context_.stream, static_cast<const float*>(deltas), count, sums);
+      } else {
+        DK_LAUNCH(add_weight_deltas, blocks_for(count / kLanes), kBlock, context_.stream, static_cast<const Bf16*>(deltas), count,
+                  sums, accumulate);
+      }
+      DK_CUDA_LAUNCHED("add_weight_deltas");
+    });
   }
 
  private:
+  // True if the engine did all of it in one go.
+  bool run_forward(const Tensor& src, const float* weights, const Epilogue& epilogue, const Tensor& dst, void* workspace) {
+    DK_ASSERT((src_view() || is_whole(src)) && (dst_view() || is_whole(dst)));
+    return engine_->forward_fused(src, used(weights), epilogue, dst, workspace, [&] {
+      const Tensor x = packed_src(src, workspace), y = is_whole(dst) ? dst : scratch(dst, workspace, dst_at());
+      engine_->forward(x, used(weights), y, workspace);
+      if (epilogue.changes_values()) {
+        bias_activation(context_, y, epilogue.bias, epilogue.activation, epilogue.residual, dst);
+      } else if (!is_whole(dst)) {
+        copy(context_, y, dst, 1.0f, false);
+      }
+    });
+  }
+
+  bool run_backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, const NormBackward* layer,
+                         void* workspace) {
+    DK_ASSERT(desc_.adds_src_delta || !accumulate);  // or the workspace has no room
+    const Tensor dy = packed_dst(ddst, workspace);
+    return engine_->backward_data_fused(dy, used(weights), dsrc, accumulate, layer, workspace, [&](const Tensor& to) {
+      const bool direct = is_whole(to) && !accumulate;
+      const Tensor dx = direct ? to : scratch(to, workspace, engine_bytes_);
+      engine_->backward_data(dy, used(weights), dx, workspace);
+      if (!direct) copy(context_, dx, to, 1.0f, accumulate);
+    });
+  }
+
   const void* used(const float* weights) const {
     return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : static_cast<const void*>(rounded_);
   }

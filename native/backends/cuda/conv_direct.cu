@@ -1,6 +1,7 @@
 // Convolution by plain kernels, one thread a result: an output, a delta of the input, a delta of a weight. Right, not fast: sums
 // are in double, so that a sum of thousands of products loses nothing.
 #include "cuda/conv_engine.h"
+#include "cuda/norm.h"
 #include "cuda/task.h"
 #include "cuda/view.h"
 
@@ -88,10 +89,12 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kBlock) conv_backward_data_kernel(Geometry g, View<T> dy, const T* weights, View<T> dx) {
+__global__ void __launch_bounds__(kBlock)
+    conv_backward_data_kernel(Geometry g, View<T> dy, const T* weights, View<T> dx, bool accumulate) {
   Target at;
   if (!my_target(dx, &at)) return;
-  double sum = 0;
+  T* to = dx.data + at.place * dx.stride + at.channel;
+  double sum = accumulate && at.channel < dx.c ? static_cast<double>(to_float(*to)) : 0.0;
   const int group = at.channel / g.ic_group, ic = at.channel % g.ic_group;
   for (int k = 0; k < g.area && at.channel < dx.c; ++k) {
     const int sy = at.y + g.padding - k / g.size * g.dilation, sx = at.x + g.padding - k % g.size * g.dilation;
@@ -104,18 +107,18 @@ __global__ void __launch_bounds__(kBlock) conv_backward_data_kernel(Geometry g, 
       sum += static_cast<double>(to_float(delta[oc])) * to_float(weights[weight_at(g, oc, k, ic)]);
     }
   }
-  store_one(dx.data + at.place * dx.stride + at.channel, static_cast<float>(sum));
+  store_one(to, static_cast<float>(sum));
 }
 
 // One thread a weight; rows of outputs are added up in float, the rows in double.
-template <class T>
+template <class T, class Delta>
 __global__ void __launch_bounds__(kBlock)
-    conv_backward_weights_kernel(Geometry g, View<T> x, View<T> dy, int64_t count, T* dweights) {
+    conv_backward_weights_kernel(Geometry g, View<T> x, View<T> dy, int64_t count, Delta* dweights, bool accumulate) {
   const int64_t task = task_index();
   if (task >= count) return;
   const int ic = static_cast<int>(task % g.ic_padded), k = static_cast<int>(task / g.ic_padded % g.area);
   const int oc = static_cast<int>(task / (static_cast<int64_t>(g.ic_padded) * g.area));
-  double sum = 0;
+  double sum = accumulate ? static_cast<double>(to_float(dweights[task])) : 0.0;
   if (ic < g.ic_group && oc < dy.c) {
     const int c = oc / g.oc_group * g.ic_group + ic;
     for (int64_t row = 0; row < static_cast<int64_t>(dy.n) * dy.h; ++row) {
@@ -144,9 +147,35 @@ class DirectEngine final : public ConvEngine {
 
   int64_t workspace_bytes() const override { return 0; }
 
-  bool fuses(const Epilogue&) const override { return true; }
+  void forward(const Tensor& x, const void* weights, const Tensor& y, void*) override { run_forward(x, weights, {}, y); }
+  void backward_data(const Tensor& dy, const void* weights, const Tensor& dx, void*) override {
+    run_backward_data(dy, weights, dx, false);
+  }
+  void backward_weights(const Tensor& x, const Tensor& dy, void* dweights, void*) override {
+    with_element(x.dtype, [&]<class T>() { run_backward_weights<T>(x, dy, static_cast<T*>(dweights), false); });
+  }
 
-  void forward(const Tensor& x, const void* weights, const Epilogue& epilogue, const Tensor& y, void*) override {
+  bool forward_fused(const Tensor& x, const void* weights, const Epilogue& epilogue, const Tensor& y, void*,
+                     const std::function<void()>&) override {
+    run_forward(x, weights, epilogue, y);
+    if (epilogue.sums != nullptr)
+      channel_sums(context_, y, epilogue.sums->rolling_mean, epilogue.sums->mean, epilogue.sums->variance);
+    return true;
+  }
+  bool backward_data_fused(const Tensor& dy, const void* weights, const Tensor& dx, bool accumulate, const NormBackward* layer,
+                           void*, const std::function<void(const Tensor&)>&) override {
+    run_backward_data(dy, weights, dx, accumulate);
+    if (layer != nullptr) norm_gradient(context_, *layer, dx);
+    return true;
+  }
+  bool backward_weights_fused(const Tensor& x, const Tensor& dy, float* dweights, bool accumulate, void*,
+                              const std::function<void(float*)>&) override {
+    with_element(x.dtype, [&]<class T>() { run_backward_weights<T>(x, dy, dweights, accumulate); });
+    return true;
+  }
+
+ private:
+  void run_forward(const Tensor& x, const void* weights, const Epilogue& epilogue, const Tensor& y) {
     with_element(y.dtype, [&]<class T>() {
       const View<T> to = make_view<T>(y);
       DK_LAUNCH(conv_forward_kernel<T>, blocks_for(to.places * to.vectors * kLanes), kBlock, context_.stream, geometry_,
@@ -156,24 +185,22 @@ class DirectEngine final : public ConvEngine {
     DK_CUDA_LAUNCHED("convolution");
   }
 
-  void backward_data(const Tensor& dy, const void* weights, const Tensor& dx, void*) override {
+  void run_backward_data(const Tensor& dy, const void* weights, const Tensor& dx, bool accumulate) {
     with_element(dx.dtype, [&]<class T>() {
       const View<T> to = make_view<T>(dx);
       DK_LAUNCH(conv_backward_data_kernel<T>, blocks_for(to.places * to.vectors * kLanes), kBlock, context_.stream, geometry_,
-                make_view<T>(dy), static_cast<const T*>(weights), to);
+                make_view<T>(dy), static_cast<const T*>(weights), to, accumulate);
     });
     DK_CUDA_LAUNCHED("convolution, deltas of the input");
   }
 
-  void backward_weights(const Tensor& x, const Tensor& dy, void* dweights, void*) override {
-    with_element(x.dtype, [&]<class T>() {
-      DK_LAUNCH(conv_backward_weights_kernel<T>, blocks_for(stored_.floats()), kBlock, context_.stream, geometry_,
-                make_view<T>(x), make_view<T>(dy), stored_.floats(), static_cast<T*>(dweights));
-    });
+  template <class T, class Delta>
+  void run_backward_weights(const Tensor& x, const Tensor& dy, Delta* dweights, bool accumulate) {
+    DK_LAUNCH((conv_backward_weights_kernel<T, Delta>), blocks_for(stored_.floats()), kBlock, context_.stream, geometry_,
+              make_view<T>(x), make_view<T>(dy), stored_.floats(), dweights, accumulate);
     DK_CUDA_LAUNCHED("convolution, deltas of the weights");
   }
 
- private:
   const Context& context_;
   const StoredWeights stored_;
   Geometry geometry_{};

@@ -33,6 +33,7 @@ using cuda::Context;
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, bool deterministic) : device_(device) {
+    context_.device = device;
     context_.deterministic = deterministic;
     context_.backend = this;
     DK_CUDA(cudaSetDevice(device));
@@ -136,6 +137,14 @@ class CudaBackend final : public Backend {
                            const Tensor& dx) override {
     cuda::batch_norm_backward(context_, dout, x, bn, act, dx);
   }
+  void batch_norm_train_summed(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                               const Tensor& out) override {
+    cuda::batch_norm_train_summed(context_, x, bn, act, residual, out);
+  }
+  void batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) override {
+    cuda::batch_norm_backward_summed(context_, g, x, bn, dx);
+  }
+  int64_t plans_generation() const override { return cuda::plans_generation(context_); }
   void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) override {
     cuda::bias_activation(context_, x, bias, act, residual, out);
   }

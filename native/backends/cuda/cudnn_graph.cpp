@@ -13,28 +13,40 @@ cudnnDataType_t data_type(DType dtype) { return dtype == DType::bf16 ? CUDNN_DAT
 
 void finish(CudnnDescriptor* descriptor, const char* what) { check_cudnn(descriptor->finalize(), what); }
 
-// What cuDNN says of a configuration's engine.
-std::vector<cudnnBackendNumericalNote_t> notes_of(const CudnnDescriptor& config) {
+// What cuDNN says of a configuration's engine: its notes of one kind.
+template <class Note>
+std::vector<Note> notes_of(const CudnnDescriptor& config, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+                           int64_t most) {
   CudnnDescriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   cudnnBackendDescriptor_t raw = engine.raw();
   int64_t count = 0;
   check_cudnn(cudnn().get_attribute(config.raw(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &raw),
               "engine of a configuration");
-  std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-  check_cudnn(cudnn().get_attribute(engine.raw(), CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                    CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()),
-              "notes of an engine");
+  std::vector<Note> notes(static_cast<size_t>(most));
+  check_cudnn(cudnn().get_attribute(engine.raw(), name, type, most, &count, notes.data()), "notes of an engine");
   notes.resize(static_cast<size_t>(count));
   return notes;
 }
 
 bool obeys(const PlanRules& rules, const CudnnDescriptor& config) {
-  for (const cudnnBackendNumericalNote_t note : notes_of(config)) {
+  for (const auto note : notes_of<cudnnBackendNumericalNote_t>(config, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
+                                                               CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT)) {
     if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && rules.deterministic) return false;
     if (note != CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && note != CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP && rules.exact)
       return false;
   }
-  return true;
+  if (rules.compiled) return true;
+  const auto behaviour = notes_of<cudnnBackendBehaviorNote_t>(config, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                                              CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
+  return std::find(behaviour.begin(), behaviour.end(), CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) == behaviour.end();
+}
+
+int64_t workspace_of(const CudnnDescriptor& plan) {
+  int64_t workspace = 0, count = 0;
+  check_cudnn(
+      cudnn().get_attribute(plan.raw(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &workspace),
+      "workspace of a plan");
+  return workspace;
 }
 
 // Configurations of one heuristic mode, best first.
@@ -93,8 +105,32 @@ void CudnnTarget::tell(CudnnDescriptor* of, int handle_attribute, int device_att
   if (device_ == nullptr && handle_attribute >= 0) of->set(attribute(handle_attribute), CUDNN_TYPE_HANDLE, 1, &handle_);
 }
 
-void CudnnPlan::execute(cudnnHandle_t handle, const Memory& memory, void* workspace) {
-  if (pack_ == nullptr || memory != last_memory_ || workspace != last_workspace_) {
+std::optional<CudnnPlan> CudnnPlan::from_text(const CudnnTarget& target, const std::string& text) {
+  CudnnDescriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  target.tell(&plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+  if (cudnn().set_attribute(plan.raw(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                            static_cast<int64_t>(text.size()), text.data()) != CUDNN_STATUS_SUCCESS ||
+      plan.finalize() != CUDNN_STATUS_SUCCESS)
+    return std::nullopt;
+  const int64_t workspace = workspace_of(plan);
+  return CudnnPlan(std::move(plan), workspace);
+}
+
+std::string CudnnPlan::text() const {
+  int64_t size = 0;
+  if (cudnn().get_attribute(plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, 0, &size, nullptr) !=
+          CUDNN_STATUS_SUCCESS ||
+      size <= 0)
+    return "";
+  std::string text(static_cast<size_t>(size), '\0');
+  if (cudnn().get_attribute(plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, size, &size,
+                            text.data()) != CUDNN_STATUS_SUCCESS)
+    return "";
+  return text.substr(0, text.find('\0'));
+}
+
+void CudnnPlan::execute(cudnnHandle_t handle, const Memory& memory, void* workspace, Call* call) const {
+  if (call->pack == nullptr || memory != call->memory || workspace != call->workspace) {
     std::vector<int64_t> numbers;
     std::vector<const void*> pointers;
     for (const auto& [number, pointer] : memory) numbers.push_back(number), pointers.push_back(pointer);
@@ -103,15 +139,19 @@ void CudnnPlan::execute(cudnnHandle_t handle, const Memory& memory, void* worksp
     pack->set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, static_cast<int64_t>(pointers.size()), pointers.data());
     pack->set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
     finish(pack.get(), "memory of a plan");
-    pack_ = std::move(pack);
-    last_memory_ = memory;
-    last_workspace_ = workspace;
+    call->pack = std::move(pack);
+    call->memory = memory;
+    call->workspace = workspace;
   }
-  check_cudnn(cudnn().execute(handle, plan_.raw(), pack_->raw()), "execute a plan");
+  check_cudnn(cudnn().execute(handle, plan_.raw(), call->pack->raw()), "execute a plan");
 }
 
-CudnnGraph::Id CudnnGraph::tensor(int64_t number, const int64_t (&dims)[4], DType dtype, bool is_virtual) {
-  const int64_t strides[4] = {dims[1] * dims[2] * dims[3], 1, dims[1] * dims[3], dims[1]};
+CudnnGraph::Id CudnnGraph::tensor(int64_t number, const int64_t (&dims)[4], DType dtype, int64_t buffer_c) {
+  return add_tensor(number, dims, dtype, buffer_c, false);
+}
+
+CudnnGraph::Id CudnnGraph::add_tensor(int64_t number, const int64_t (&dims)[4], DType dtype, int64_t buffer_c, bool is_virtual) {
+  const int64_t strides[4] = {buffer_c * dims[2] * dims[3], 1, buffer_c * dims[3], buffer_c};
   const cudnnDataType_t type = data_type(dtype);
   CudnnDescriptor t(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   t.set_number(CUDNN_ATTR_TENSOR_UNIQUE_ID, number);
@@ -182,7 +222,27 @@ void CudnnGraph::conv_backward_weights(const Convolution& conv, Id x, Id dy, Id 
                   CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
 }
 
-void CudnnGraph::add_pointwise(cudnnPointwiseMode_t mode, Id x, const Id* b, Id y, float slope) {
+void CudnnGraph::pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope) {
+  add_pointwise(mode, {{CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x}, {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y}}, slope);
+}
+
+void CudnnGraph::pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y) {
+  add_pointwise(mode,
+                {{CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x},
+                 {CUDNN_ATTR_OPERATION_POINTWISE_BDESC, b},
+                 {CUDNN_ATTR_OPERATION_POINTWISE_YDESC, y}},
+                0);
+}
+
+void CudnnGraph::pointwise_backward(cudnnPointwiseMode_t mode, Id x, Id dy, Id dx, float slope) {
+  add_pointwise(mode,
+                {{CUDNN_ATTR_OPERATION_POINTWISE_XDESC, x},
+                 {CUDNN_ATTR_OPERATION_POINTWISE_DYDESC, dy},
+                 {CUDNN_ATTR_OPERATION_POINTWISE_DXDESC, dx}},
+                slope);
+}
+
+void CudnnGraph::add_pointwise(cudnnPointwiseMode_t mode, std::initializer_list<std::pair<int, Id>> tensors, float slope) {
   const cudnnDataType_t compute = CUDNN_DATA_FLOAT;
   const double below = slope;
   CudnnDescriptor how(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
@@ -193,10 +253,24 @@ void CudnnGraph::add_pointwise(cudnnPointwiseMode_t mode, Id x, const Id* b, Id 
   parts_.push_back(std::move(how));
   CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
   operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, parts_.back());
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_[x]);
-  if (b != nullptr) operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, tensors_[*b]);
-  operation.set_one(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_[y]);
+  for (const auto& [name, id] : tensors) operation.set_one(attribute(name), tensors_[id]);
   finish(&operation, "pointwise operation");
+  operations_.push_back(std::move(operation));
+}
+
+void CudnnGraph::sum_places(Id x, Id y) {
+  const cudnnReduceTensorOp_t add = CUDNN_REDUCE_TENSOR_ADD;
+  const cudnnDataType_t compute = CUDNN_DATA_FLOAT;
+  CudnnDescriptor how(CUDNN_BACKEND_REDUCTION_DESCRIPTOR);
+  how.set(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 1, &add);
+  how.set(CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &compute);
+  finish(&how, "reduction");
+  parts_.push_back(std::move(how));
+  CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR);
+  operation.set_one(CUDNN_ATTR_OPERATION_REDUCTION_DESC, parts_.back());
+  operation.set_one(CUDNN_ATTR_OPERATION_REDUCTION_XDESC, tensors_[x]);
+  operation.set_one(CUDNN_ATTR_OPERATION_REDUCTION_YDESC, tensors_[y]);
+  finish(&operation, "operation of a reduction");
   operations_.push_back(std::move(operation));
 }
 
@@ -217,10 +291,7 @@ std::vector<CudnnPlan> CudnnGraph::plans(const CudnnTarget& target, const PlanRu
       plan.set_one(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
       target.tell(&plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
       if (plan.finalize() != CUDNN_STATUS_SUCCESS) continue;
-      int64_t workspace = 0, count = 0;
-      check_cudnn(
-          cudnn().get_attribute(plan.raw(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &workspace),
-          "workspace of a plan");
+      const int64_t workspace = workspace_of(plan);
       if (workspace <= rules.workspace_bytes) found.emplace_back(std::move(plan), workspace);
     }
     if (!found.empty()) break;  // the fallback is for what the first mode has no answer to

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,32 +52,44 @@ class CudnnTarget {
 struct PlanRules {
   bool exact = false;           // float: no tensor cores, no rounding of inputs, no transforms
   bool deterministic = true;    // the same bits every time
+  bool compiled = true;         // also kernels that are compiled at run time: seconds each
   int64_t workspace_bytes = 0;  // at most
 };
 
 class CudnnPlan {
  public:
   CudnnPlan(CudnnDescriptor plan, int64_t workspace_bytes) : plan_(std::move(plan)), workspace_bytes_(workspace_bytes) {}
-  int64_t workspace_bytes() const { return workspace_bytes_; }
+  // From what text() gave, for the same card and cuDNN; nothing where cuDNN does not take it.
+  static std::optional<CudnnPlan> from_text(const CudnnTarget& target, const std::string& text);
 
-  // memory: (number of the tensor, where it lies).
+  int64_t workspace_bytes() const { return workspace_bytes_; }
+  // The plan with its compiled kernels in cuDNN's own words; "" where it can't be put into words.
+  std::string text() const;
+
+  // (number of the tensor, where it lies)
   using Memory = std::vector<std::pair<int64_t, const void*>>;
-  void execute(cudnnHandle_t handle, const Memory& memory, void* workspace);
+  // What a caller keeps from one execution to the next: memory seldom changes.
+  struct Call {
+    std::unique_ptr<CudnnDescriptor> pack;
+    Memory memory;
+    void* workspace = nullptr;
+  };
+  void execute(cudnnHandle_t handle, const Memory& memory, void* workspace, Call* call) const;
 
  private:
   CudnnDescriptor plan_;
   int64_t workspace_bytes_;
-  std::unique_ptr<CudnnDescriptor> pack_;  // of the last execution: memory seldom changes
-  Memory last_memory_;
-  void* last_workspace_ = nullptr;
 };
 
 class CudnnGraph {
  public:
   using Id = size_t;
 
-  // n x c x h x w, channels last and packed; virtual: lives only within the graph.
-  Id tensor(int64_t number, const int64_t (&dims)[4], DType dtype, bool is_virtual = false);
+  // n x c x h x w, channels last, of a buffer with so many channels.
+  Id tensor(int64_t number, const int64_t (&dims)[4], DType dtype, int64_t buffer_c);
+  Id tensor(int64_t number, const int64_t (&dims)[4], DType dtype) { return add_tensor(number, dims, dtype, dims[1], false); }
+  // One that lives only within the graph.
+  Id inner(int64_t number, const int64_t (&dims)[4], DType dtype) { return add_tensor(number, dims, dtype, dims[1], true); }
 
   struct Convolution {
     int stride_x, stride_y, padding, dilation;
@@ -85,8 +98,12 @@ class CudnnGraph {
   void conv_backward_data(const Convolution& conv, Id dy, Id w, Id dx);
   void conv_backward_weights(const Convolution& conv, Id x, Id dy, Id dw);
   // y = mode(x) or mode(x, b), computed in float. slope: of RELU below zero.
-  void pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope = 0) { add_pointwise(mode, x, nullptr, y, slope); }
-  void pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y) { add_pointwise(mode, x, &b, y, 0); }
+  void pointwise(cudnnPointwiseMode_t mode, Id x, Id y, float slope = 0);
+  void pointwise(cudnnPointwiseMode_t mode, Id x, Id b, Id y);
+  // dx = dy * mode's slope at x
+  void pointwise_backward(cudnnPointwiseMode_t mode, Id x, Id dy, Id dx, float slope);
+  // y (1 x c x 1 x 1) = sum of x over images and places
+  void sum_places(Id x, Id y);
 
   // Plans that obey the rules, best first by cuDNN's own judgement, at most so many. Empty: cuDNN has none.
   std::vector<CudnnPlan> plans(const CudnnTarget& target, const PlanRules& rules, size_t most) const;
@@ -96,7 +113,8 @@ class CudnnGraph {
   void add_convolution(cudnnBackendDescriptorType_t type, const Convolution& conv,
                        std::initializer_list<std::pair<int, Id>> tensors, int conv_attribute, int alpha, int beta);
 
-  void add_pointwise(cudnnPointwiseMode_t mode, Id x, const Id* b, Id y, float slope);
+  Id add_tensor(int64_t number, const int64_t (&dims)[4], DType dtype, int64_t buffer_c, bool is_virtual);
+  void add_pointwise(cudnnPointwiseMode_t mode, std::initializer_list<std::pair<int, Id>> tensors, float slope);
 
   std::vector<CudnnDescriptor> tensors_, parts_, operations_;
 };

@@ -35,13 +35,14 @@ __device__ __forceinline__ double sum_of_slices(const float* scratch, int which,
   return sum;
 }
 
+// shift: what is taken off; null: the channel's first value.
 template <class T>
-__global__ void __launch_bounds__(kBlock) moments(View<T> x, float* scratch) {
+__global__ void __launch_bounds__(kBlock) moments(View<T> x, const float* shifts, float* scratch) {
   __shared__ float shared[kBlock][kLanes];
   const Column column = my_column();
   Lanes sum = zeros(), squares = zeros();
   if (column.vector < x.vectors) {
-    const Lanes shift = load(x.at(0, column.vector));
+    const Lanes shift = shifts != nullptr ? load(shifts + column.vector * kLanes) : load(x.at(0, column.vector));
     for (int64_t place = column.place; place < x.places; place += column.step) {
       const Lanes value = load(x.at(place, column.vector));
       for (int i = 0; i < kLanes; ++i) {
@@ -56,21 +57,41 @@ __global__ void __launch_bounds__(kBlock) moments(View<T> x, float* scratch) {
   write_partials(scratch, sum, squares, x.vectors, column.vector);
 }
 
-// One thread a channel.
-template <class T>
-__global__ void finish_moments(View<T> x, const float* scratch, int slices, BatchNormArrays bn) {
-  const int c = static_cast<int>(task_index());
-  if (c >= x.c) return;
-  const double count = static_cast<double>(x.places);
-  const double shifted = sum_of_slices(scratch, 0, slices, x.vectors * kLanes, c) / count;
-  const double squares = sum_of_slices(scratch, 1, slices, x.vectors * kLanes, c);
-  const double mean = static_cast<double>(to_float(x.data[c])) + shifted;
+// What was added up of a channel's values less the shift becomes the statistics.
+__device__ __forceinline__ void finish_channel(double count, double shift, double sum, double squares, const BatchNormArrays& bn,
+                                               int c) {
+  const double shifted = sum / count, mean = shift + shifted;
   const double around_mean = squares - count * shifted * shifted;
   const double total = around_mean > 0 ? around_mean : 0;
   bn.mean[c] = static_cast<float>(mean);
   bn.variance[c] = static_cast<float>(total / count);
   bn.rolling_mean[c] = roll(bn.rolling_mean[c], bn.mean[c]);
   bn.rolling_variance[c] = roll(bn.rolling_variance[c], unbiased(bn.variance[c], count));
+}
+
+// One thread a channel.
+template <class T>
+__global__ void finish_moments(View<T> x, const float* scratch, int slices, BatchNormArrays bn) {
+  const int c = static_cast<int>(task_index());
+  if (c >= x.c) return;
+  finish_channel(static_cast<double>(x.places), static_cast<double>(to_float(x.data[c])),
+                 sum_of_slices(scratch, 0, slices, x.vectors * kLanes, c),
+                 sum_of_slices(scratch, 1, slices, x.vectors * kLanes, c), bn, c);
+}
+
+// The same from sums that lie where the statistics go.
+__global__ void finish_sums(int channels, double count, BatchNormArrays bn) {
+  const int c = static_cast<int>(task_index());
+  if (c < channels)
+    finish_channel(count, static_cast<double>(bn.rolling_mean[c]), static_cast<double>(bn.mean[c]),
+                   static_cast<double>(bn.variance[c]), bn, c);
+}
+
+__global__ void add_slices(const float* scratch, int slices, int channels, float* sum, float* squares) {
+  const int c = static_cast<int>(task_index());
+  if (c >= channels) return;
+  sum[c] = static_cast<float>(sum_of_slices(scratch, 0, slices, channels, c));
+  squares[c] = static_cast<float>(sum_of_slices(scratch, 1, slices, channels, c));
 }
 
 // What the kernels below need of eight channels: z = (x - mean) * inverse, a = gamma * z + beta.
@@ -126,8 +147,8 @@ void apply(const Context& context, const Tensor& x, const BatchNormArrays& bn, c
   DK_CUDA_LAUNCHED("batch norm");
 }
 
-// sum g and sum g z, with g = dout * act'(gamma z + beta).
-template <class T, class Act>
+// sum g and sum g z, with g = dout * act'(gamma z + beta), which takes the place of dout where it is kept.
+template <class T, class Act, bool keeps>
 __global__ void __launch_bounds__(kBlock)
     norm_gradient_sums(View<T> dout, View<T> x, BatchNormArrays bn, Act act, float* scratch) {
   __shared__ float shared[kBlock][kLanes];
@@ -139,13 +160,19 @@ __global__ void __launch_bounds__(kBlock)
     Lanes inverse;
     for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
     for (int64_t place = column.place; place < x.places; place += column.step) {
-      const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+      const Lanes value = load(x.at(place, column.vector));
+      Lanes delta = load(dout.at(place, column.vector));
 #pragma unroll(Act::kUnroll)
       for (int i = 0; i < kLanes; ++i) {
         const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
         const float g = delta.v[i] * act.slope(gamma.v[i] * z + beta.v[i]);
         sum_g.v[i] += g;
         sum_gz.v[i] += g * z;
+        delta.v[i] = g;
+      }
+      if constexpr (keeps) {
+        clear_padding(delta, column.vector, x.c);
+        store(dout.at(place, column.vector), delta);
       }
     }
   }
@@ -160,6 +187,34 @@ __global__ void finish_norm_gradient(const float* scratch, int slices, int chann
   const int c = static_cast<int>(task_index());
   if (c >= channels) return;
   const double sum_g = sum_of_slices(scratch, 0, slices, channels, c), sum_gz = sum_of_slices(scratch, 1, slices, channels, c);
+  means[c] = static_cast<float>(sum_g / count);
+  means[channels + c] = static_cast<float>(sum_gz / count);
+  if (c >= c_count) return;
+  bn.dbeta[c] = static_cast<float>(bn.dbeta[c] + sum_g);
+  bn.dgamma[c] = static_cast<float>(bn.dgamma[c] + sum_gz);
+}
+
+// Both sums as ConvPlan::backward_data_summed() leaves them.
+__global__ void keep_norm_gradient(const float* scratch, int slices, int channels, int c_count, BatchNormArrays bn) {
+  const int c = static_cast<int>(task_index());
+  if (c >= c_count) return;
+  bn.delta_sum[c] = static_cast<float>(sum_of_slices(scratch, 0, slices, channels, c));
+  bn.delta_moment[c] = static_cast<float>(sum_of_slices(scratch, 1, slices, channels, c)) / inverse_deviation(bn.variance[c]);
+}
+
+__global__ void scale_and_clear(int channels, BatchNormArrays bn, float* scale) {
+  const int c = static_cast<int>(task_index());
+  if (c >= channels) return;
+  scale[c] = bn.gamma[c] * inverse_deviation(bn.variance[c]);
+  bn.delta_sum[c] = bn.delta_moment[c] = 0;
+}
+
+// finish_norm_gradient from those.
+__global__ void finish_kept_gradient(int channels, int c_count, double count, BatchNormArrays bn, float* means) {
+  const int c = static_cast<int>(task_index());
+  if (c >= channels) return;
+  const double sum_g = c < c_count ? static_cast<double>(bn.delta_sum[c]) : 0.0;
+  const double sum_gz = c < c_count ? static_cast<double>(bn.delta_moment[c]) * inverse_deviation(bn.variance[c]) : 0.0;
   means[c] = static_cast<float>(sum_g / count);
   means[channels + c] = static_cast<float>(sum_gz / count);
   if (c >= c_count) return;
@@ -250,7 +305,7 @@ void batch_norm_train(const Context& context, const Tensor& x, const BatchNormAr
   with_element(x.dtype, [&]<class T>() {
     const View<T> view = make_view<T>(x);
     const Columns shape = columns_for(view.places, view.vectors, kSumSteps, most_partials(view.vectors));
-    DK_LAUNCH_WITH_BARRIERS(moments<T>, shape.grid, shape.block, context.stream, view, context.scratch);
+    DK_LAUNCH_WITH_BARRIERS(moments<T>, shape.grid, shape.block, context.stream, view, nullptr, context.scratch);
     DK_CUDA_LAUNCHED("moments");
     DK_LAUNCH(finish_moments<T>, blocks_for(view.c), kBlock, context.stream, view, context.scratch,
               static_cast<int>(shape.grid.y), bn);
@@ -259,29 +314,100 @@ void batch_norm_train(const Context& context, const Tensor& x, const BatchNormAr
   apply(context, x, bn, bn.mean, bn.variance, act, residual, out);
 }
 
+void channel_sums(const Context& context, const Tensor& x, const float* shift, float* sum, float* squares) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> view = make_view<T>(x);
+    const Columns shape = columns_for(view.places, view.vectors, kSumSteps, most_partials(view.vectors));
+    DK_LAUNCH_WITH_BARRIERS(moments<T>, shape.grid, shape.block, context.stream, view, shift, context.scratch);
+    DK_CUDA_LAUNCHED("moments");
+    DK_LAUNCH(add_slices, blocks_for(view.vectors * kLanes), kBlock, context.stream, context.scratch,
+              static_cast<int>(shape.grid.y), view.vectors * kLanes, sum, squares);
+    DK_CUDA_LAUNCHED("add_slices");
+  });
+}
+
+void batch_norm_train_summed(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                             const Tensor* residual, const Tensor& out) {
+  const double count = static_cast<double>(x.n) * x.h * x.w;
+  DK_LAUNCH(finish_sums, blocks_for(x.c), kBlock, context.stream, x.c, count, bn);
+  DK_CUDA_LAUNCHED("finish_sums");
+  apply(context, x, bn, bn.mean, bn.variance, act, residual, out);
+}
+
 void batch_norm_frozen(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                        const Tensor& out) {
   apply(context, x, bn, bn.rolling_mean, bn.rolling_variance, act, residual, out);
 }
 
+namespace {
+
+// Into scratch; returns how many slices there are.
+template <class T, bool keeps, class Act>
+int launch_gradient_sums(const Context& context, const View<T>& delta, const View<T>& raw, const BatchNormArrays& bn, Act act) {
+  const Columns shape = columns_for(raw.places, raw.vectors, kSumSteps, most_partials(raw.vectors));
+  DK_LAUNCH_WITH_BARRIERS((norm_gradient_sums<T, Act, keeps>), shape.grid, shape.block, context.stream, delta, raw, bn, act,
+                          context.scratch);
+  DK_CUDA_LAUNCHED("norm_gradient_sums");
+  return static_cast<int>(shape.grid.y);
+}
+
+// dx from both means, which lie behind the partial sums.
+template <class T, class Act>
+void launch_apply_gradient(const Context& context, const View<T>& delta, const View<T>& raw, const BatchNormArrays& bn, Act act,
+                           const View<T>& dx) {
+  const Columns shape = columns_for(raw.places, raw.vectors, kApplySteps, kMostApplyBlocks);
+  DK_LAUNCH((apply_norm_gradient<T, Act>), shape.grid, shape.block, context.stream, delta, raw, bn, act,
+            context.scratch + kScratchFloats, dx);
+  DK_CUDA_LAUNCHED("apply_norm_gradient");
+}
+
+}  // namespace
+
 void batch_norm_backward(const Context& context, const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation kind,
                          const Tensor& dx) {
   with_element(x.dtype, [&]<class T>() {
-    const View<T> delta = make_view<T>(dout), raw = make_view<T>(x), to = make_view<T>(dx);
+    const View<T> delta = make_view<T>(dout), raw = make_view<T>(x);
     const int channels = raw.vectors * kLanes;
-    const Columns sums = columns_for(raw.places, raw.vectors, kSumSteps, most_partials(raw.vectors));
-    const Columns all = columns_for(raw.places, raw.vectors, kApplySteps, kMostApplyBlocks);
-    float* means = context.scratch + kScratchFloats;
     with_activation(kind, [&]<class Act>(Act act) {
-      DK_LAUNCH_WITH_BARRIERS((norm_gradient_sums<T, Act>), sums.grid, sums.block, context.stream, delta, raw, bn, act,
-                              context.scratch);
-      DK_CUDA_LAUNCHED("norm_gradient_sums");
-      DK_LAUNCH(finish_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch,
-                static_cast<int>(sums.grid.y), channels, raw.c, static_cast<double>(raw.places), bn, means);
+      const int slices = launch_gradient_sums<T, false>(context, delta, raw, bn, act);
+      DK_LAUNCH(finish_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch, slices, channels, raw.c,
+                static_cast<double>(raw.places), bn, context.scratch + kScratchFloats);
       DK_CUDA_LAUNCHED("finish_norm_gradient");
-      DK_LAUNCH((apply_norm_gradient<T, Act>), all.grid, all.block, context.stream, delta, raw, bn, act, means, to);
-      DK_CUDA_LAUNCHED("apply_norm_gradient");
+      launch_apply_gradient(context, delta, raw, bn, act, make_view<T>(dx));
     });
+  });
+}
+
+void norm_gradient(const Context& context, const NormBackward& layer, const Tensor& delta) {
+  with_element(delta.dtype, [&]<class T>() {
+    const View<T> raw = make_view<T>(layer.x);
+    const int channels = raw.vectors * kLanes;
+    with_activation(layer.activation, [&]<class Act>(Act act) {
+      const int slices = launch_gradient_sums<T, true>(context, make_view<T>(delta), raw, layer.bn, act);
+      DK_LAUNCH(keep_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch, slices, channels, raw.c,
+                layer.bn);
+      DK_CUDA_LAUNCHED("keep_norm_gradient");
+    });
+  });
+}
+
+const float* begin_norm_gradient(const Context& context, const NormBackward& layer) {
+  float* scale = context.scratch + kScratchFloats;
+  const int channels = round_up(layer.x.c, kLanes);
+  DK_LAUNCH(scale_and_clear, blocks_for(channels), kBlock, context.stream, channels, layer.bn, scale);
+  DK_CUDA_LAUNCHED("scale_and_clear");
+  return scale;
+}
+
+void batch_norm_backward_summed(const Context& context, const Tensor& g, const Tensor& x, const BatchNormArrays& bn,
+                                const Tensor& dx) {
+  with_element(x.dtype, [&]<class T>() {
+    const View<T> raw = make_view<T>(x);
+    const int channels = raw.vectors * kLanes;
+    DK_LAUNCH(finish_kept_gradient, blocks_for(channels), kBlock, context.stream, channels, raw.c,
+              static_cast<double>(raw.places), bn, context.scratch + kScratchFloats);
+    DK_CUDA_LAUNCHED("finish_kept_gradient");
+    launch_apply_gradient(context, make_view<T>(g), raw, bn, ActivationOf::Known<Activation::linear>{}, make_view<T>(dx));
   });
 }
 
