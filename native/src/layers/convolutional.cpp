@@ -99,13 +99,12 @@ class Convolutional : public Layer {
       if (residual != nullptr) pass.backend.copy(*residual, io.out, 1.0f, true);
       return;
     }
+    if (spec.batch_normalize && !io.frozen) return forward_normalised(io, params, residual, pass);
     plan_->forward(io.in[0], params.weights->w, nullptr, nullptr, io.saved, pass.workspace);
     if (!spec.batch_normalize) {
       pass.backend.bias_activation(io.saved, params.biases->w, spec.activation, residual, io.out);
-    } else if (io.frozen) {
-      pass.backend.batch_norm_frozen(io.saved, arrays(params), spec.activation, residual, io.out);
     } else {
-      pass.backend.batch_norm_train(io.saved, arrays(params), spec.activation, residual, io.out);
+      pass.backend.batch_norm_frozen(io.saved, arrays(params), spec.activation, residual, io.out);
     }
   }
 
@@ -137,6 +136,16 @@ class Convolutional : public Layer {
  private:
   // The raw output is kept for backward unless it is the output itself.
   bool keeps_raw() const { return def_.conv().batch_normalize || def_.conv().activation != Activation::linear; }
+
+  void forward_normalised(const LayerIo& io, const LayerParams& params, const Tensor* residual, Pass& pass) {
+    const BatchNormArrays bn = arrays(params);
+    const Activation act = def_.conv().activation;
+    if (plan_->forward_summed(io.in[0], params.weights->w, io.saved, bn, pass.workspace)) {
+      pass.backend.batch_norm_train_summed(io.saved, bn, act, residual, io.out);
+    } else {
+      pass.backend.batch_norm_train(io.saved, bn, act, residual, io.out);
+    }
+  }
 
   static BatchNormArrays arrays(const LayerParams& params) {
     return {params.scales->w,       params.biases->w,           params.batch_mean, params.batch_variance,
