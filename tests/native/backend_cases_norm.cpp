@@ -57,6 +57,37 @@ struct BatchNormForward {
   }
 };
 
+// The sums are there already, as ConvPlan::forward_summed() leaves them.
+struct BatchNormSummed {
+  Layer layer;
+
+  std::string name() const { return "batch norm train from sums " + layer.name(); }
+  void run(Rig& rig) const {
+    const Tensor x = draw_input(rig, layer), out = rig.tensor(layer.shape, layer.view), add = rig.tensor(layer.shape);
+    const BatchNormArrays bn = draw_batch_norm(rig, layer.shape.c);
+    const std::vector<float> values = rig.values(x), shift = rig.read(bn.rolling_mean, layer.shape.c);
+    std::vector<float> sum, squares;
+    const size_t plane = static_cast<size_t>(layer.shape.h) * layer.shape.w, channels = shift.size();
+    for (size_t c = 0; c < channels; ++c) {
+      double s = 0, q = 0;
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (i / plane % channels != c) continue;
+        const double d = static_cast<double>(values[i]) - shift[c];
+        s += d, q += d * d;
+      }
+      sum.push_back(static_cast<float>(s)), squares.push_back(static_cast<float>(q));
+    }
+    rig.backend().upload(bn.mean, sum.data(), static_cast<int64_t>(channels) * 4);
+    rig.backend().upload(bn.variance, squares.data(), static_cast<int64_t>(channels) * 4);
+    rig.backend().batch_norm_train_summed(x, bn, layer.activation, layer.residual ? &add : nullptr, out);
+    rig.record("out", out);
+    rig.record_channels("mean", bn.mean, layer.shape.c);
+    rig.record_channels("variance", bn.variance, layer.shape.c);
+    rig.record_channels("rolling mean", bn.rolling_mean, layer.shape.c);
+    rig.record_channels("rolling variance", bn.rolling_variance, layer.shape.c);
+  }
+};
+
 struct BatchNormBackward {
   Layer layer;
 
@@ -139,6 +170,8 @@ std::vector<OpCase> norm_cases() {
     const bool flag = layer.residual;
     cases.push_back(op_case(BatchNormForward{layer, false}));
     cases.push_back(op_case(BatchNormForward{layer, true}));
+    const bool varies = layer.shape.n * layer.shape.h * layer.shape.w > 1;  // or the variance is all rounding
+    if (!layer.in_place && varies) cases.push_back(op_case(BatchNormSummed{layer}, 2e-5));
     cases.push_back(op_case(BatchNormBackward{layer}));
     cases.push_back(op_case(BiasActivation{layer, true}));
     cases.push_back(op_case(BiasActivation{layer, false}));
