@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=_STEPS, help=f"weight updates ({_STEPS})")
     parser.add_argument("--seed", type=int, default=1, help="of the training (1)")
     parser.add_argument("--threads", type=int, help="compute threads (one for each core)")
-    parser.add_argument("--precision", choices=("f32", "bf16"), help="of the arithmetic (f32)")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), help="of the arithmetic (auto)")
     args = parser.parse_args(arguments)
     if args.pictures < 1 or args.steps < 10:
         parser.error("at least 1 picture and 10 steps")

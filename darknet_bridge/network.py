@@ -27,7 +27,7 @@ from .images import NATIVE_FORMATS, as_pixels, image_format, read_image
 ImageLike: TypeAlias = "StrPath | NDArray[np.uint8]"
 """A picture's path, or its pixels: height x width x 3 (blue, green, red), x 4 (with alpha), or height x width (grey)."""
 
-_PRECISIONS = {"f32": _lib.PRECISION_F32, "bf16": _lib.PRECISION_BF16}
+_PRECISIONS = {"f32": _lib.PRECISION_F32, "bf16": _lib.PRECISION_BF16, "f16": _lib.PRECISION_F16}
 _FORMATS = {1: _lib.PIXELS_GRAY8, 3: _lib.PIXELS_BGR8, 4: _lib.PIXELS_BGRA8}
 _AS_THE_CFG_SAYS = -1
 
@@ -102,7 +102,7 @@ class Network:
         """Loads a network for detection.
 
         names: a .names file or the names themselves. device: "auto", "cpu", "cuda", "cuda:1". threads: 0 = one for each
-        core. precision: "f32" or "bf16". batch: how many images of a list go through in one pass.
+        core. precision: "f32", "bf16" or "f16". batch: how many images of a list go through in one pass.
 
         Raises FormatError (cfg, weights or names are wrong or don't go together), DeviceError, OutOfMemoryError,
         LibraryError.

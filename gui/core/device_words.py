@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from darknet_bridge.devices import Device
 
 # What the network computes with, and what to call it.
-PRECISIONS = {"bf16": "16 bit (bf16), faster", "f32": "32 bit, exact"}
+PRECISIONS = {"bf16": "16 bit (bf16), faster", "f16": "16 bit (fp16), for cards without bf16", "f32": "32 bit, exact"}
 
 
 def device_names(devices: Sequence[Device]) -> dict[str, str]:

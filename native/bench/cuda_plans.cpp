@@ -1,6 +1,6 @@
 // Which plans cuDNN has for the convolutions of a network on a given card, without that card: plans are built from the card's
 // description in JSON, not executed. What it can't show: speed and numbers.
-//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32] [-only WORD]
+//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-only WORD]
 // Prints a line for each kind of graph: how many of the layers that could use it have a plan. Exit code 1 where one lacks a plan
 // for a bare convolution, which training can't do without; a fusion that is missing costs speed only.
 #include <atomic>
@@ -112,7 +112,7 @@ Questions questions_of(const NetworkDef& def, int batch, DType dtype) {
     ask(&questions, "deltas of the weights", true, desc, back);
     back.step = cuda::ConvStep::backward_data;
     if (layer.index > 0) ask(&questions, "deltas of the input", true, desc, back);
-    if (dtype == DType::bf16) ask_for_fusions(&questions, def, layer, desc);
+    if (dtype != DType::f32) ask_for_fusions(&questions, def, layer, desc);
   }
   return questions;
 }
@@ -179,7 +179,7 @@ int run(const std::string& card, const char* cfg, int size, int batch, DType dty
   const int missing = report(questions);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf("%s at %d, batch %d, %s: %zu plans asked for, %d needed ones missing, %.1f s (cuDNN %zu)\n", cfg, size, batch,
-              dtype == DType::bf16 ? "bf16" : "f32", asked.size(), missing, seconds, cuda::cudnn().get_version());
+              dtype_name(dtype), asked.size(), missing, seconds, cuda::cudnn().get_version());
   return missing == 0 ? 0 : 1;
 }
 
@@ -187,13 +187,14 @@ int run(const std::string& card, const char* cfg, int size, int batch, DType dty
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32] [-only WORD]\n", stderr);
+    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-only WORD]\n", stderr);
     return 2;
   }
   DType dtype = DType::bf16;
   const char* only = "";
   for (int i = 5; i < argc; ++i) {
-    if (std::string(argv[i]) == "f32") dtype = DType::f32;
+    for (const DType named : {DType::f32, DType::bf16, DType::f16})
+      if (std::string(argv[i]) == dtype_name(named)) dtype = named;
     if (std::string(argv[i]) == "-only" && i + 1 < argc) only = argv[++i];
   }
   std::ifstream file(argv[1]);

@@ -55,6 +55,7 @@ typedef struct dk_network dk_network;
 
 #define DK_PRECISION_F32 0
 #define DK_PRECISION_BF16 1
+#define DK_PRECISION_F16 2
 
 typedef struct dk_network_options {
   uint32_t struct_size;

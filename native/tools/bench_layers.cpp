@@ -250,7 +250,7 @@ void tell_json(const BenchSetup& setup, const Ceilings& ceilings, const Measured
   JsonWriter json;
   json.begin_object().field("what", "layers").field("cfg", setup.def.name).field("device", setup.backend->description());
   json.field("width", setup.def.net.width).field("height", setup.def.net.height).field("batch", setup.batch);
-  json.field("precision", setup.precision());
+  json.field("precision", dtype_name(setup.dtype));
   json.field("gb_per_s", ceilings.gb_per_s).field("tflop_per_s", ceilings.tflop_per_s);
   json.key("layers").begin_array();
   for (size_t i = 0; i < measured.forward.size(); ++i) {
@@ -269,7 +269,8 @@ void tell_json(const BenchSetup& setup, const Ceilings& ceilings, const Measured
 
 void tell_text(const BenchSetup& setup, const Ceilings& ceilings, const Measured& measured) {
   std::printf("%s, %dx%d, batch %d, %s; ceilings: %.0f GB/s, %.2f TFLOP/s\n", setup.backend->description().c_str(),
-              setup.def.net.width, setup.def.net.height, setup.batch, setup.precision(), ceilings.gb_per_s, ceilings.tflop_per_s);
+              setup.def.net.width, setup.def.net.height, setup.batch, dtype_name(setup.dtype), ceilings.gb_per_s,
+              ceilings.tflop_per_s);
   Row all = measured.update;
   for (size_t i = 0; i < measured.forward.size(); ++i) {
     const LayerDef& layer = setup.def.layers[i];

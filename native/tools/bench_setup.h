@@ -19,8 +19,6 @@ struct BenchSetup {
   bool json = false, recompute = false;
   std::string image, weights;
   double peak_gb_per_s = 0, peak_tflop_per_s = 0;  // of the device, where others measured better ones
-
-  const char* precision() const { return dtype == DType::bf16 ? "bf16" : "f32"; }
 };
 
 std::vector<float> bench_noise(int64_t count);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "backend/precision.h"
 #include "backend/registry.h"
 #include "bench_setup.h"
 #include "commands.h"
@@ -68,7 +69,7 @@ void report(const BenchSetup& setup, const char* what, std::vector<double> secon
       .field("cfg", setup.def.name)
       .field("width", setup.def.net.width)
       .field("height", setup.def.net.height);
-  json.field("batch", setup.batch).field("precision", setup.precision()).field("device", setup.backend->description());
+  json.field("batch", setup.batch).field("precision", dtype_name(setup.dtype)).field("device", setup.backend->description());
   json.field("gflop", gflop)
       .field("median_seconds", median)
       .field("best_seconds", seconds[0])
@@ -179,8 +180,8 @@ int command_bench(Arguments& args) {
   setup.recompute = args.flag("recompute");
   setup.image = args.text("image", "");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
-  const std::string device = args.text("device", "auto"), precision = args.text("precision", "f32");
-  if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
+  const std::string device = args.text("device", "auto");
+  const std::optional<DType> precision = parse_precision("-precision", args.text("precision", "f32"));
   const int size = static_cast<int>(args.integer("size", 0, 32, CfgLimits::side));
   setup.peak_gb_per_s = args.number("peak-gbs", 0);
   setup.peak_tflop_per_s = args.number("peak-tflops", 0);
@@ -189,8 +190,8 @@ int command_bench(Arguments& args) {
   setup.weights = args.word_or(2, "");  // detection only: how much there is to decode depends on them
   if (setup.def.last_yolo() == nullptr) bad_input("%s: no [yolo] layer", setup.def.name.c_str());
   if (size > 0) resize_network(&setup.def, size, size);
-  setup.dtype = precision == "bf16" ? DType::bf16 : DType::f32;
   setup.backend = make_backend(device, threads);
+  setup.dtype = choose_dtype(precision, *setup.backend);
   if (what == "step") return bench_step(setup);
   if (what == "layers") return bench_layers(setup);
   if (what == "detect") return bench_detect(setup);

@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "backend/precision.h"
 #include "commands.h"
 #include "core/files.h"
 #include "core/status.h"
@@ -124,9 +125,7 @@ TrainOptions read_options(Arguments& args) {
   TrainOptions options;
   options.device = args.text("device", "auto");
   options.threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
-  const std::string precision = args.text("precision", "f32");
-  if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
-  options.bf16 = precision == "bf16";
+  options.precision = parse_precision("-precision", args.text("precision", "auto"));
   options.seed = static_cast<uint64_t>(args.integer("seed", 1, 0, INT64_MAX));
   options.deterministic = args.flag("deterministic");
   args.flag("dont_show");  // there is no window to leave out

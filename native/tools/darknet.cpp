@@ -20,8 +20,8 @@ const char kHelp[] =
     "  detector train DATA CFG [WEIGHTS]   train; writes weights into the folder `backup` of DATA\n"
     "      -map  -mAP_epochs N  -clear  -resume  -steps N  -subdivisions auto|N  -memory MB  -json  -run-dir DIR  -stop-file "
     "FILE\n"
-    "      -device auto|cpu  -threads N  -precision f32|bf16  -seed N  -deterministic  -iou_thresh F  -thresh F  -points N  "
-    "-dont_show\n"
+    "      -device auto|cpu  -threads N  -precision auto|f32|bf16|f16  -seed N  -deterministic  -iou_thresh F  -thresh F\n"
+    "      -points N  -dont_show\n"
     "      -samples N  -sample-list FILE  -sample-every N   pictures to look at after evaluations and every N steps\n"
     "  detector test DATA CFG WEIGHTS [IMAGE]   find objects; without IMAGE, paths are read from stdin\n"
     "      -thresh F  -ext_output  -out FILE.json  -save_labels  -letter_box  -dont_show\n"
@@ -33,8 +33,9 @@ const char kHelp[] =
     "  partial CFG WEIGHTS OUT N           the first N layers of a weights file\n"
     "  inspect CFG [WEIGHTS]               layers, shapes, parameters, memory; what a weights file holds   -json\n"
     "  devices                             what can be trained on   -json\n"
-    "  bench step|layers|detect CFG [WEIGHTS]   time of a training step, of each layer in it, or of a detection   -batch N\n"
-    "      -steps N  -size N  -precision f32|bf16  -device auto|cpu  -image FILE  -json\n"
+    "  bench step|layers|detect|memory CFG [WEIGHTS]   time of a training step, of each layer in it, or of a detection; memory "
+    "of a step\n"
+    "      -batch N  -steps N  -size N  -precision auto|f32|bf16|f16  -device auto|cpu  -image FILE  -json\n"
     "  version | help\n";
 
 int detector(dk::Arguments& args, const std::string& verb) {

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "backend/precision.h"
 #include "backend/registry.h"
 #include "core/status.h"
 #include "data/image_list.h"
@@ -57,9 +58,8 @@ void DetectSession::report_unreadable(size_t images, const char* fate) const {
 DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet, bool single) {
   const std::string device = args.text("device", "auto");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
-  const std::string precision = args.text("precision", "f32");
+  const std::optional<DType> precision = parse_precision("-precision", args.text("precision", "f32"));
   const int batch = single ? 1 : static_cast<int>(args.integer("batch", kUsefulBatch, 1, 4096));
-  if (precision != "f32" && precision != "bf16") bad_input("-precision %s: f32 or bf16", precision.c_str());
   DetectSession session;
   session.data = read_data_file(args.word(0, "the .data file"));
   const std::string cfg = args.word(1, "the .cfg file");
@@ -83,8 +83,7 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet, boo
   std::fprintf(stderr, "Loading weights from %s...Done! Loaded %d layers from weights-file \n", session.weights_path.c_str(),
                weights.layers_loaded);
   session.backend = make_backend(device, threads);
-  session.detector =
-      std::make_unique<Detector>(session.def, *session.backend, batch, precision == "bf16" ? DType::bf16 : DType::f32);
+  session.detector = std::make_unique<Detector>(session.def, *session.backend, batch, choose_dtype(precision, *session.backend));
   session.detector->set_weights(std::move(weights.weights));
   for (const LayerDef* yolo : session.def.yolos()) {
     if (!quiet) std::printf(" Detection layer: %d - type = 28 \n", yolo->index);

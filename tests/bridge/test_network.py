@@ -203,7 +203,9 @@ def test_wrong_files_name_themselves(golden: Path, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="2 names, but the network has 3"):
         Network.load(cfg, weights, ["a", "b"])
     with pytest.raises(FormatError, match="precision"):
-        Network.load(cfg, weights, precision="f16")
+        Network.load(cfg, weights, precision="f8")
+    with pytest.raises(DeviceError, match="can't compute in f16"):
+        Network.load(cfg, weights, device="cpu", precision="f16")
     with pytest.raises(FormatError, match="batch"):
         Network.load(cfg, weights, batch=0)
     with pytest.raises(FormatError, match="zero byte"):

@@ -20,6 +20,7 @@ struct OpCase {
 // have up to ~3000 terms (3e-6). bf16: one rounding of the result is up to 2^-9, 1.1e-3 in the mean of squares; twice that.
 constexpr double kF32Tolerance = 5e-6;
 constexpr double kBf16Tolerance = 2.5e-3;
+constexpr double kF16Finer = 6;  // f16 has three bits more: an eighth, and some room for tensors of few values
 
 template <class Op>
 OpCase op_case(const Op& op, double f32_tolerance = kF32Tolerance, double bf16_tolerance = kBf16Tolerance) {

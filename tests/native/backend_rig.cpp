@@ -31,6 +31,11 @@ float round_to_bf16(float value) {
   return std::bit_cast<float>((bits + 0x7FFFu + ((bits >> 16) & 1u)) & 0xFFFF0000u);
 }
 
+float round_to(DType dtype, float value) {
+  if (dtype == DType::bf16) return round_to_bf16(value);
+  return dtype == DType::f16 ? static_cast<float>(static_cast<_Float16>(value)) : value;
+}
+
 double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
   if (a.size() != b.size()) return kInfinite;
@@ -43,7 +48,7 @@ double relative_error(const std::vector<float>& a, const std::vector<float>& b) 
   return norm > 0 && std::isfinite(difference) ? std::sqrt(difference / norm) : kInfinite;
 }
 
-Rig::Rig(Backend& backend, DType dtype, bool rounded) : backend_(backend), dtype_(dtype), rounded_(rounded) {}
+Rig::Rig(Backend& backend, DType dtype, DType drawn) : backend_(backend), dtype_(dtype), drawn_(drawn) {}
 
 Rig::~Rig() {
   for (void* memory : owned_) backend_.release(memory);
@@ -57,10 +62,7 @@ void* Rig::memory(int64_t bytes) {
 std::vector<float> Rig::draw(int64_t count, float low, float high) {
   Draws draws(2024, Purpose::noise, stream_++, 0);
   std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) {
-    value = draws.uniform(low, high);
-    if (rounded_) value = round_to_bf16(value);
-  }
+  for (float& value : values) value = round_to(drawn_, draws.uniform(low, high));
   return values;
 }
 

@@ -33,17 +33,18 @@ constexpr Activation kAllActivations[] = {Activation::linear, Activation::leaky,
 
 const char* activation_name(Activation activation);
 
-// To the nearest bfloat16, ties to even.
+// To the nearest bfloat16, or number of a type, ties to even.
 float round_to_bf16(float value);
+float round_to(DType dtype, float value);
 
 // sqrt(sum (a-b)^2 / sum b^2); infinite if the lengths differ, a is not finite, or b is all zero and a is not.
 double relative_error(const std::vector<float>& a, const std::vector<float>& b);
 
 class Rig {
  public:
-  // rounded: drawn numbers are bf16 numbers, whatever `dtype` stores them.
-  Rig(Backend& backend, DType dtype, bool rounded);
-  explicit Rig(Backend& backend) : Rig(backend, DType::f32, false) {}
+  // drawn: drawn numbers are numbers of this type, whatever `dtype` stores them.
+  Rig(Backend& backend, DType dtype, DType drawn);
+  explicit Rig(Backend& backend) : Rig(backend, DType::f32, DType::f32) {}
   ~Rig();
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
@@ -81,7 +82,7 @@ class Rig {
 
   Backend& backend_;
   const DType dtype_;
-  const bool rounded_;
+  const DType drawn_;
   uint64_t stream_ = 0;
   std::vector<void*> owned_;
   std::vector<Buffer> buffers_;

@@ -1,5 +1,6 @@
-// Every operation of backend.h on every usable device against the reference back end, in f32 and in bf16. The cases are in
+// Every operation of backend.h on every usable device against the reference back end, in f32, bf16 and f16. The cases are in
 // backend_cases_*.cpp, one struct per operation; the bounds and their reasons in backend_cases.h.
+#include <algorithm>
 #include <cmath>
 
 #include "backend_cases.h"
@@ -10,11 +11,12 @@ namespace dk::test {
 namespace {
 
 void compare(const OpCase& op, Backend& tested, DType dtype) {
-  const bool rounded = dtype == DType::bf16;
-  const double tolerance = rounded ? op.bf16_tolerance : op.f32_tolerance;
+  const double tolerance = dtype == DType::f32    ? op.f32_tolerance
+                           : dtype == DType::bf16 ? op.bf16_tolerance
+                                                  : std::max(op.f32_tolerance, op.bf16_tolerance / kF16Finer);
   const std::unique_ptr<Backend> reference = make_reference_backend();
-  Rig expected(*reference, DType::f32, rounded), actual(tested, dtype, rounded);
-  INFO(tested.description(), rounded ? " bf16: " : " f32: ", op.name);
+  Rig expected(*reference, DType::f32, dtype), actual(tested, dtype, dtype);
+  INFO(tested.description(), " ", std::string(dtype_name(dtype)), ": ", op.name);
   op.run(expected);
   op.run(actual);
   REQUIRE(expected.results().size() == actual.results().size());
@@ -30,7 +32,7 @@ void compare_all(const std::vector<OpCase>& cases) {
   const std::vector<std::unique_ptr<Backend>> backends = all_backends();
   REQUIRE(backends.size() >= 2);
   for (size_t i = 1; i < backends.size(); ++i)
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       if (!backends[i]->supports(dtype)) continue;
       for (const OpCase& op : cases) compare(op, *backends[i], dtype);
     }

@@ -206,7 +206,9 @@ TEST_SUITE("c_api") {
       return dk_network_open(kCfg.c_str(), kWeights.c_str(), &options, &network);
     };
     CHECK(with({sizeof(dk_network_options), -1, 0, 1, nullptr}) == DK_BAD_INPUT);
-    CHECK(with({sizeof(dk_network_options), 0, 2, 1, nullptr}) == DK_BAD_INPUT);
+    CHECK(with({sizeof(dk_network_options), 0, 3, 1, nullptr}) == DK_BAD_INPUT);
+    CHECK(with({sizeof(dk_network_options), 0, DK_PRECISION_F16, 1, "cpu"}) == DK_DEVICE);
+    CHECK(says("cpu can't compute in f16"));
     CHECK(with({sizeof(dk_network_options), 0, 0, 0, nullptr}) == DK_BAD_INPUT);
     CHECK(with({sizeof(dk_network_options), 0, 0, 1, "toaster"}) == DK_DEVICE);
     CHECK(says("toaster"));

@@ -69,7 +69,7 @@ ConvDesc conv_desc(int ic, int oc, int size, int stride, int in, int groups = 1)
 
 // Everything a training step of one normalised layer leaves behind, as bits.
 std::vector<float> layer_results(Backend& backend, DType dtype, Activation act) {
-  Rig rig(backend, dtype, dtype == DType::bf16);
+  Rig rig(backend, dtype, dtype);
   const Shape shape{2, 40, 81, 83};  // planes larger than one run of places
   const Tensor x = rig.tensor(shape), residual = rig.tensor(shape), out = rig.tensor(shape), dout = rig.tensor(shape),
                dx = rig.tensor(shape);
@@ -97,7 +97,7 @@ TEST_SUITE("cpu back end") {
         if (!backend->supports(dtype)) continue;
         for (const Activation act : kAllActivations) {
           INFO(std::string(activation_name(act)));
-          Rig rig(*backend, dtype, true);
+          Rig rig(*backend, dtype, DType::bf16);
           const Shape shape{2, 21, 7, 5};
           const Tensor x = rig.tensor(shape), out = rig.tensor(shape), dout = rig.tensor(shape), dx = rig.tensor(shape);
           const BatchNormArrays bn = batch_norm_of(rig, shape.c);
@@ -230,7 +230,7 @@ TEST_SUITE("cpu back end") {
   TEST_CASE("bf16 rounds to the nearest, ties to even") {
     const std::unique_ptr<Backend> backend = make_cpu_backend(2);
     if (!backend->supports(DType::bf16)) return;
-    Rig rig(*backend, DType::bf16, false);
+    Rig rig(*backend, DType::bf16, DType::f32);
     std::vector<float> values = rig.draw(2 * 19 * 6 * 7, -3, 3);
     values[0] = 1.00390625f;  // half way between two bf16 numbers: to the even one below
     values[1] = 1.01171875f;  // and above

@@ -157,9 +157,9 @@ std::vector<NetworkDef> networks() {
 template <class Body>
 void on_every_type(const Body& body) {
   for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
       if (!backend->supports(dtype)) continue;
-      INFO(strf("%s %s", backend->name().c_str(), dtype == DType::f32 ? "f32" : "bf16"));
+      INFO(strf("%s %s", backend->name().c_str(), dtype_name(dtype)));
       body(*backend, dtype);
     }
   }

@@ -24,7 +24,7 @@ struct Run {
   bool training = true;
   MemoryRules rules = kCard;
   bool summing = false;
-  bool recompute = false;
+  bool recompute = false, fusing = false;
 };
 
 // With one class, so that the heads' host code has less to do; the shapes before the heads stay.
@@ -42,7 +42,7 @@ NetworkDef full_net(const char* name, int size, int classes) {
 class Verified {
  public:
   Verified(const NetworkDef& def, const Run& run)
-      : run_(run), backend_(run.rules, run.summing), store_(def, backend_, {run.training, false}),
+      : run_(run), backend_(run.rules, run.summing, run.fusing), store_(def, backend_, {run.training, false}),
         network_(def, backend_, {run.training, run.dtype, run.batch, run.recompute}) {
     network_.allocate();
     watch();
@@ -103,7 +103,7 @@ class Verified {
 void check_clean(const NetworkDef& def, const Run& run) {
   INFO(def.name, " at ", def.net.width, ", batch ", run.batch, run.dtype == DType::bf16 ? ", bf16" : ", f32",
        run.training ? ", training" : ", inference", ", granularity ", run.rules.granularity, run.summing ? ", summing" : "",
-       run.recompute ? ", recomputing" : "");
+       run.recompute ? ", recomputing" : "", run.fusing ? ", fusing" : "");
   Verified verified(def, run);
   verified.pass();
   CHECK(verified.faults() == "");
@@ -116,8 +116,8 @@ void check_all_ways(const NetworkDef& def, int batch) {
     check_clean(def, {batch, DType::f32, training, kCard, true});
     check_clean(def, {batch, DType::f32, training, kProcessor, false});
   }
-  check_clean(def, {batch, DType::bf16, true, kCard, true, true});
-  check_clean(def, {batch, DType::f32, true, kProcessor, false, true});
+  check_clean(def, {batch, DType::bf16, true, kCard, true, true, true});
+  check_clean(def, {batch, DType::f32, true, kProcessor, false, true, false});
 }
 
 NetworkDef small_net(const std::string& layers) {
@@ -173,7 +173,7 @@ TEST_SUITE("plan_memory") {
     for (const int layer : {0, 1, 60, 104, 136, 160}) {
       NetworkDef def = full_net("yolov4.cfg", 416, 1);
       def.layers[static_cast<size_t>(layer)].stopbackward = 1;
-      for (const bool summing : {false, true}) check_clean(def, {2, DType::bf16, true, kCard, summing});
+      for (const bool summing : {false, true}) check_clean(def, {2, DType::bf16, true, kCard, summing, summing, summing});
       Verified stopped(full_net("yolov4.cfg", 416, 1), {2, DType::bf16});
       stopped.pass(layer);
       CHECK(stopped.faults() == "");

@@ -196,6 +196,47 @@ void VerifyingBackend::batch_norm_backward_summed(const Tensor& g, const Tensor&
   ledger_.write(dx, "dx", Content::delta);
 }
 
+bool VerifyingBackend::fuses(const NormTail& tail, Activation, int, int) const {
+  return fusing_ &&
+         (tail.kind == NormTail::Kind::upsample || (tail.pool.size == 2 && tail.pool.stride_x == 2 && tail.pool.stride_y == 2));
+}
+
+void VerifyingBackend::tail_shape(const Tensor& x, const NormTail& tail, const Tensor& out, const char* role) {
+  if (!fuses(tail, Activation::linear, x.h, x.w)) ledger_.fault("a tail that is not done here");
+  if (x.dtype != out.dtype) ledger_.fault("the operands are of different types");
+  if (tail.kind == NormTail::Kind::upsample) return shape(out, x.n, x.c, x.h * tail.stride, x.w * tail.stride, role);
+  shape(out, x.n, x.c, (x.h + 1) / 2, (x.w + 1) / 2, role);
+}
+
+void VerifyingBackend::batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation, const NormTail& tail,
+                                             bool summed, const Tensor& out) {
+  begin("batch_norm_train_tail");
+  expect_sums(bn.mean, summed);
+  norm_arrays(bn, x.c, false);
+  tail_shape(x, tail, out, "out");
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(out, x, "x");
+  ledger_.write(out, "out", Content::value);
+  if (tail.kind == NormTail::Kind::max_pool)
+    ledger_.write_raw(tail.index, max_pool_index_bytes(tail.pool, out), "the index", pool_key(tail.pool, out));
+}
+
+void VerifyingBackend::batch_norm_backward_tail(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation,
+                                                const NormTail& tail, const Tensor& dx) {
+  begin("batch_norm_backward_tail");
+  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, false);
+  norm_arrays(bn, x.c, true);
+  tail_shape(x, tail, dout, "dout");
+  same_shape(x, dx);
+  if (tail.kind == NormTail::Kind::max_pool)
+    ledger_.read_raw(tail.index, max_pool_index_bytes(tail.pool, dout), "the index", pool_key(tail.pool, dout));
+  ledger_.read(dout, "dout", Content::delta);
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(dx, dout, "dout");
+  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
+  ledger_.write(dx, "dx", Content::delta);
+}
+
 void VerifyingBackend::bias_activation(const Tensor& x, const float* bias, Activation, const Tensor* residual,
                                        const Tensor& out) {
   begin("bias_activation");

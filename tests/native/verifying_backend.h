@@ -11,8 +11,9 @@ namespace dk::test {
 
 class VerifyingBackend final : public Backend {
  public:
-  // summing: its convolutions take the sums of batch norm on their way.
-  explicit VerifyingBackend(const MemoryRules& rules, bool summing = false) : ledger_(rules), summing_(summing) {}
+  // summing: its convolutions take the sums of batch norm on their way. fusing: it does poolings and upsamplings behind it, too.
+  explicit VerifyingBackend(const MemoryRules& rules, bool summing = false, bool fusing = false)
+      : ledger_(rules), summing_(summing), fusing_(fusing) {}
 
   MemoryLedger& ledger() { return ledger_; }
   bool summing() const { return summing_; }
@@ -51,6 +52,12 @@ class VerifyingBackend final : public Backend {
   void batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
                            const Tensor& dx) override;
   void batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) override;
+  // As the card: poolings side by side, upsamplings.
+  bool fuses(const NormTail& tail, Activation act, int h, int w) const override;
+  void batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation act, const NormTail& tail, bool summed,
+                             const Tensor& out) override;
+  void batch_norm_backward_tail(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                                const NormTail& tail, const Tensor& dx) override;
   void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) override;
   void bias_activation_backward(const Tensor& dout, const Tensor& x, const float* bias, Activation act, float* dbias,
                                 const Tensor& dx) override;
@@ -87,11 +94,12 @@ class VerifyingBackend final : public Backend {
   void* take_memory(int64_t bytes) override { return ledger_.allocate(bytes); }
   void give_memory_back(void* memory) override { ledger_.release(memory); }
   void norm_arrays(const BatchNormArrays& bn, int c, bool backward);
+  void tail_shape(const Tensor& x, const NormTail& tail, const Tensor& out, const char* role);
   void norm(const Tensor& x, const BatchNormArrays& bn, const Tensor* residual, const Tensor& out);
   void pointwise(const Tensor& src, const Tensor& dst, bool accumulate);
 
   MemoryLedger ledger_;
-  const bool summing_;
+  const bool summing_, fusing_;
   int64_t operations_ = 0;
   std::set<const float*> sums_, gradients_;
 };

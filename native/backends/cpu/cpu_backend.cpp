@@ -39,7 +39,7 @@ class CpuBackend final : public Backend {
 
   std::string name() const override { return "cpu"; }
   std::string description() const override { return describe(context_.kernels->name, bf16_, context_.threads); }
-  bool supports(DType dtype) const override { return dtype == DType::f32 || bf16_; }
+  bool supports(DType dtype) const override { return dtype == DType::f32 || (dtype == DType::bf16 && bf16_); }
 
   void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
   void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }

@@ -47,15 +47,22 @@ struct ActivationOf {
   };
 };
 
-// body(activation) with the type that fits.
+// Of batch-normalised layers in Darknet's networks.
+constexpr bool is_common(Activation kind) { return kind == Activation::leaky || kind == Activation::mish; }
+
+// body(activation) with the type that fits, for the common ones.
+template <class Body>
+void with_common_activation(Activation kind, const Body& body) {
+  if (kind == Activation::leaky) return body(ActivationOf::Known<Activation::leaky>{});
+  body(ActivationOf::Known<Activation::mish>{});
+}
+
+// The same for all.
 template <class Body>
 void with_activation(Activation kind, const Body& body) {
-  switch (kind) {
-    case Activation::linear: return body(ActivationOf::Known<Activation::linear>{});
-    case Activation::leaky: return body(ActivationOf::Known<Activation::leaky>{});
-    case Activation::mish: return body(ActivationOf::Known<Activation::mish>{});
-    default: return body(ActivationOf::Any{kind});
-  }
+  if (is_common(kind)) return with_common_activation(kind, body);
+  if (kind == Activation::linear) return body(ActivationOf::Known<Activation::linear>{});
+  body(ActivationOf::Any{kind});
 }
 
 }  // namespace dk::cuda

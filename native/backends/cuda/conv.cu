@@ -1,6 +1,6 @@
 // What an engine does not do in one go: views are packed before it sees them and spread afterwards; deltas that are added to go
-// by way of the workspace; bias, activation and residual follow in one pass. Weights of bf16 tensors have a bf16 copy here, their
-// deltas are added to the float sums.
+// by way of the workspace; bias, activation and residual follow in one pass. Weights of 16-bit tensors have a copy of 16 bits
+// here, their deltas are added to the float sums.
 #include "cuda/conv.h"
 
 #include "cuda/norm.h"
@@ -15,12 +15,14 @@ constexpr int64_t kAlignment = 256;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-__global__ void __launch_bounds__(kBlock) round_weights(const float* weights, int64_t count, Bf16* rounded) {
+template <class T>
+__global__ void __launch_bounds__(kBlock) round_weights(const float* weights, int64_t count, T* rounded) {
   const int64_t at = task_index() * kLanes;
   if (at < count) store(rounded + at, load(weights + at));
 }
 
-__global__ void __launch_bounds__(kBlock) add_weight_deltas(const Bf16* deltas, int64_t count, float* sums, bool accumulate) {
+template <class T>
+__global__ void __launch_bounds__(kBlock) add_weight_deltas(const T* deltas, int64_t count, float* sums, bool accumulate) {
   const int64_t at = task_index() * kLanes;
   if (at >= count) return;
   Lanes value = load(deltas + at);
@@ -60,8 +62,11 @@ class CudaConv final : public ConvPlan {
 
   void weights_changed(const float* weights) override {
     if (desc_.dtype == DType::f32) return;
-    if (rounded_ == nullptr) rounded_ = static_cast<Bf16*>(context_.backend->allocate(weight_bytes_));
-    DK_LAUNCH(round_weights, blocks_for(stored_.floats() / kLanes), kBlock, context_.stream, weights, stored_.floats(), rounded_);
+    if (rounded_ == nullptr) rounded_ = context_.backend->allocate(weight_bytes_);
+    with_element(desc_.dtype, [&]<class T>() {
+      DK_LAUNCH(round_weights<T>, blocks_for(stored_.floats() / kLanes), kBlock, context_.stream, weights, stored_.floats(),
+                static_cast<T*>(rounded_));
+    });
     DK_CUDA_LAUNCHED("round_weights");
   }
 
@@ -97,8 +102,10 @@ class CudaConv final : public ConvPlan {
       if (desc_.dtype == DType::f32) {
         DK_LAUNCH(add_float_deltas, blocks_for(count), kBlock, context_.stream, static_cast<const float*>(deltas), count, sums);
       } else {
-        DK_LAUNCH(add_weight_deltas, blocks_for(count / kLanes), kBlock, context_.stream, static_cast<const Bf16*>(deltas), count,
-                  sums, accumulate);
+        with_element(desc_.dtype, [&]<class T>() {
+          DK_LAUNCH(add_weight_deltas<T>, blocks_for(count / kLanes), kBlock, context_.stream, static_cast<const T*>(deltas),
+                    count, sums, accumulate);
+        });
       }
       DK_CUDA_LAUNCHED("add_weight_deltas");
     });
@@ -132,7 +139,7 @@ class CudaConv final : public ConvPlan {
   }
 
   const void* used(const float* weights) const {
-    return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : static_cast<const void*>(rounded_);
+    return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : rounded_;
   }
 
   bool src_view() const { return desc_.src_buffer_c != desc_.weights.ic; }
@@ -169,7 +176,7 @@ class CudaConv final : public ConvPlan {
   const StoredWeights stored_;
   const std::unique_ptr<ConvEngine> engine_;
   int64_t src_bytes_ = 0, dst_bytes_ = 0, weight_bytes_ = 0, engine_bytes_ = 0;
-  Bf16* rounded_ = nullptr;
+  void* rounded_ = nullptr;
 };
 
 }  // namespace

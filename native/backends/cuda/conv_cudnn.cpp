@@ -95,7 +95,7 @@ class CudnnEngine final : public ConvEngine {
 
   bool backward_weights_fused(const Tensor& x, const Tensor& dy, float* dweights, bool accumulate, void* workspace,
                               const std::function<void(float*)>& apart) override {
-    if (desc_.dtype != DType::bf16) return apart(dweights), false;
+    if (desc_.dtype == DType::f32) return apart(dweights), false;
     ConvGraph graph;
     graph.step = ConvStep::backward_weights;
     graph.adds = true;
@@ -147,12 +147,11 @@ class CudnnEngine final : public ConvEngine {
   // The kernels that fuse run on tensor cores, which are not exact enough for float. Where every run must give the same bits,
   // sums over a tensor are taken by passes of their own.
   bool fuses(const Epilogue& epilogue) const {
-    return desc_.dtype == DType::bf16 && is_fusable(epilogue.activation) &&
+    return desc_.dtype != DType::f32 && is_fusable(epilogue.activation) &&
            (epilogue.changes_values() || epilogue.sums != nullptr) && !(context_.deterministic && epilogue.sums != nullptr);
   }
   bool fuses_backward(const NormBackward* layer) const {
-    return desc_.dtype == DType::bf16 &&
-           (layer == nullptr || (is_fusable_backward(layer->activation) && !context_.deterministic));
+    return desc_.dtype != DType::f32 && (layer == nullptr || (is_fusable_backward(layer->activation) && !context_.deterministic));
   }
 
   // False where cuDNN has no plan.

@@ -106,9 +106,9 @@ void end_norm(const ConvGraph& what, Builder* builder, CudnnGraph* graph, Id del
 std::string ConvGraph::key(const ConvDesc& d) const {
   const ConvWeightShape& w = d.weights;
   static const char* const steps[] = {"forward", "data", "weights"};
-  std::string text = strf("%s %d x %dx%dx%d -> %dx%dx%d size %d stride %dx%d padding %d dilation %d %s",
-                          steps[static_cast<int>(step)], d.n, d.iw, d.ih, w.ic, d.ow, d.oh, w.oc, w.size, d.stride_x, d.stride_y,
-                          d.padding, d.dilation, d.dtype == DType::bf16 ? "bf16" : "f32");
+  std::string text =
+      strf("%s %d x %dx%dx%d -> %dx%dx%d size %d stride %dx%d padding %d dilation %d %s", steps[static_cast<int>(step)], d.n,
+           d.iw, d.ih, w.ic, d.ow, d.oh, w.oc, w.size, d.stride_x, d.stride_y, d.padding, d.dilation, dtype_name(d.dtype));
   text += strf(" act %d", static_cast<int>(activation));
   if (bias) text += " bias";
   if (residual) text += " residual";

@@ -8,6 +8,7 @@
 #include "cuda/context.h"
 #include "cuda/conv.h"
 #include "cuda/norm.h"
+#include "cuda/norm_tail.h"
 #include "cuda/parameters.h"
 #include "cuda/picture_renderer.h"
 #include "cuda/pool.h"
@@ -29,6 +30,8 @@ void check(cudaError_t result, const char* call) {
 namespace {
 
 using cuda::Context;
+
+constexpr int kFirstWithBf16 = 8;  // compute capability 8.0, Ampere
 
 class CudaBackend final : public Backend {
  public:
@@ -57,7 +60,8 @@ class CudaBackend final : public Backend {
     return strf("%s, compute capability %d.%d, %.1f GB", properties_.name, properties_.major, properties_.minor,
                 static_cast<double>(properties_.totalGlobalMem) / 1e9);
   }
-  bool supports(DType) const override { return true; }
+  bool supports(DType dtype) const override { return dtype != DType::bf16 || properties_.major >= kFirstWithBf16; }
+  DType best_dtype() const override { return supports(DType::bf16) ? DType::bf16 : DType::f16; }
 
   void finish() override { DK_CUDA(cudaStreamSynchronize(context_.stream)); }
   std::unique_ptr<Stopwatch> make_stopwatch() override { return cuda::make_stopwatch(context_); }
@@ -145,6 +149,15 @@ class CudaBackend final : public Backend {
     cuda::batch_norm_backward_summed(context_, g, x, bn, dx);
   }
   int64_t plans_generation() const override { return cuda::plans_generation(context_); }
+  bool fuses(const NormTail& tail, Activation act, int h, int w) const override { return cuda::fuses_tail(tail, act, h, w); }
+  void batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation act, const NormTail& tail, bool summed,
+                             const Tensor& out) override {
+    cuda::batch_norm_train_tail(context_, x, bn, act, tail, summed, out);
+  }
+  void batch_norm_backward_tail(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                                const NormTail& tail, const Tensor& dx) override {
+    cuda::batch_norm_backward_tail(context_, dout, x, bn, act, tail, dx);
+  }
   void bias_activation(const Tensor& x, const float* bias, Activation act, const Tensor* residual, const Tensor& out) override {
     cuda::bias_activation(context_, x, bias, act, residual, out);
   }
@@ -185,12 +198,11 @@ class CudaBackend final : public Backend {
     cuda::dropout(context_, src, {probability, seed, iteration, layer}, dst, accumulate);
   }
 
+  bool scale_floats(float* values, int64_t count, float factor) override {
+    return stays_finite([&] { cuda::scale_floats(context_, values, count, factor); });
+  }
   bool sgd_update(const SgdArgs& args) override {
-    zero(context_.not_finite, sizeof(int));
-    cuda::sgd_update(context_, args);
-    int not_finite = 0;
-    download(&not_finite, context_.not_finite, sizeof(int));
-    return not_finite == 0;
+    return stays_finite([&] { cuda::sgd_update(context_, args); });
   }
   void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
     cuda::average_towards(context_, ema, w, count, alpha);
@@ -219,6 +231,15 @@ class CudaBackend final : public Backend {
   }
   // Destructors come here: what went wrong on the card before is told by the next call that can tell it.
   void give_memory_back(void* memory) override { cudaFree(memory); }
+
+  template <class Work>
+  bool stays_finite(const Work& work) {
+    zero(context_.not_finite, sizeof(int));
+    work();
+    int not_finite = 0;
+    download(&not_finite, context_.not_finite, sizeof(int));
+    return not_finite == 0;
+  }
 
   // Room on the card for so many floats on their way in or out.
   float* staged(int64_t floats) {

@@ -9,7 +9,9 @@ namespace {
 
 cudnnBackendAttributeName_t attribute(int name) { return static_cast<cudnnBackendAttributeName_t>(name); }
 
-cudnnDataType_t data_type(DType dtype) { return dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT; }
+cudnnDataType_t data_type(DType dtype) {
+  return dtype == DType::bf16 ? CUDNN_DATA_BFLOAT16 : dtype == DType::f16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
 
 void finish(CudnnDescriptor* descriptor, const char* what) { check_cudnn(descriptor->finalize(), what); }
 

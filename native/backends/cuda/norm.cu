@@ -4,17 +4,18 @@
 #include "cuda/norm.h"
 
 #include <cmath>
+#include <type_traits>
 
 #include "cuda/activations.h"
 #include "cuda/columns.h"
+#include "cuda/norm_affine.h"
+#include "cuda/norm_tail.h"
 
 namespace dk::cuda {
 namespace {
 
 // Places a thread walks over: many where it adds up, few where it only needs its channels' figures.
 constexpr int kSumSteps = 32, kApplySteps = 8, kMostApplyBlocks = 32768;
-
-__device__ __forceinline__ float inverse_deviation(float variance) { return 1.0f / sqrtf(variance + kBatchNormEpsilon); }
 
 // Scratch: [2][partials][vectors * kLanes].
 __device__ __forceinline__ float* partial(float* scratch, int which, unsigned slice, unsigned slices, int vectors, int vector) {
@@ -94,21 +95,6 @@ __global__ void add_slices(const float* scratch, int slices, int channels, float
   squares[c] = static_cast<float>(sum_of_slices(scratch, 1, slices, channels, c));
 }
 
-// What the kernels below need of eight channels: z = (x - mean) * inverse, a = gamma * z + beta.
-struct Affine {
-  Lanes mean, scale, beta;  // scale = gamma * inverse
-};
-
-__device__ __forceinline__ Affine load_affine(const float* gamma, const float* beta, const float* mean, const float* variance,
-                                              int vector) {
-  Affine affine;
-  affine.mean = load(mean + vector * kLanes);
-  affine.beta = load(beta + vector * kLanes);
-  const Lanes g = load(gamma + vector * kLanes), spread = load(variance + vector * kLanes);
-  for (int i = 0; i < kLanes; ++i) affine.scale.v[i] = g.v[i] * inverse_deviation(spread.v[i]);
-  return affine;
-}
-
 template <class T, class Act, bool with_residual>
 __global__ void __launch_bounds__(kBlock) apply_norm(View<T> x, const float* gamma, const float* beta, const float* mean,
                                                      const float* variance, Act act, View<T> residual, View<T> out) {
@@ -116,10 +102,7 @@ __global__ void __launch_bounds__(kBlock) apply_norm(View<T> x, const float* gam
   if (column.vector >= x.vectors) return;
   const Affine affine = load_affine(gamma, beta, mean, variance, column.vector);
   for (int64_t place = column.place; place < x.places; place += column.step) {
-    Lanes value = load(x.at(place, column.vector));
-#pragma unroll(Act::kUnroll)
-    for (int i = 0; i < kLanes; ++i)
-      value.v[i] = act.value(affine.scale.v[i] * (value.v[i] - affine.mean.v[i]) + affine.beta.v[i]);
+    Lanes value = normed(affine, load(x.at(place, column.vector)), act);
     if constexpr (with_residual) {
       const Lanes add = load(residual.at(place, column.vector));
       for (int i = 0; i < kLanes; ++i) value.v[i] += add.v[i];
@@ -148,9 +131,8 @@ void apply(const Context& context, const Tensor& x, const BatchNormArrays& bn, c
 }
 
 // sum g and sum g z, with g = dout * act'(gamma z + beta), which takes the place of dout where it is kept.
-template <class T, class Act, bool keeps>
-__global__ void __launch_bounds__(kBlock)
-    norm_gradient_sums(View<T> dout, View<T> x, BatchNormArrays bn, Act act, float* scratch) {
+template <class T, class Delta, class Act, bool keeps>
+__global__ void __launch_bounds__(kBlock) norm_gradient_sums(Delta dout, View<T> x, BatchNormArrays bn, Act act, float* scratch) {
   __shared__ float shared[kBlock][kLanes];
   const Column column = my_column();
   Lanes sum_g = zeros(), sum_gz = zeros();
@@ -161,7 +143,7 @@ __global__ void __launch_bounds__(kBlock)
     for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
     for (int64_t place = column.place; place < x.places; place += column.step) {
       const Lanes value = load(x.at(place, column.vector));
-      Lanes delta = load(dout.at(place, column.vector));
+      Lanes delta = delta_at(dout, place, column.vector);
 #pragma unroll(Act::kUnroll)
       for (int i = 0; i < kLanes; ++i) {
         const float z = (value.v[i] - mean.v[i]) * inverse.v[i];
@@ -223,9 +205,9 @@ __global__ void finish_kept_gradient(int channels, int c_count, double count, Ba
 }
 
 // dx = gamma * inverse * (g - mean(g) - z mean(g z))
-template <class T, class Act>
+template <class T, class Delta, class Act>
 __global__ void __launch_bounds__(kBlock)
-    apply_norm_gradient(View<T> dout, View<T> x, BatchNormArrays bn, Act act, const float* means, View<T> dx) {
+    apply_norm_gradient(Delta dout, View<T> x, BatchNormArrays bn, Act act, const float* means, View<T> dx) {
   const Column column = my_column();
   if (column.vector >= x.vectors) return;
   const int at = column.vector * kLanes;
@@ -235,7 +217,7 @@ __global__ void __launch_bounds__(kBlock)
   Lanes inverse;
   for (int i = 0; i < kLanes; ++i) inverse.v[i] = inverse_deviation(variance.v[i]);
   for (int64_t place = column.place; place < x.places; place += column.step) {
-    const Lanes value = load(x.at(place, column.vector)), delta = load(dout.at(place, column.vector));
+    const Lanes value = load(x.at(place, column.vector)), delta = delta_at(dout, place, column.vector);
     Lanes result;
 #pragma unroll(Act::kUnroll)
     for (int i = 0; i < kLanes; ++i) {
@@ -298,10 +280,7 @@ __global__ void finish_bias_gradient(const float* scratch, int slices, int chann
   if (c < c_count) dbias[c] = static_cast<float>(dbias[c] + sum_of_slices(scratch, 0, slices, channels, c));
 }
 
-}  // namespace
-
-void batch_norm_train(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
-                      const Tensor& out) {
+void take_statistics(const Context& context, const Tensor& x, const BatchNormArrays& bn) {
   with_element(x.dtype, [&]<class T>() {
     const View<T> view = make_view<T>(x);
     const Columns shape = columns_for(view.places, view.vectors, kSumSteps, most_partials(view.vectors));
@@ -311,6 +290,20 @@ void batch_norm_train(const Context& context, const Tensor& x, const BatchNormAr
               static_cast<int>(shape.grid.y), bn);
     DK_CUDA_LAUNCHED("finish_moments");
   });
+}
+
+// From the sums that the convolution has taken.
+void finish_statistics(const Context& context, const Tensor& x, const BatchNormArrays& bn) {
+  const double count = static_cast<double>(x.n) * x.h * x.w;
+  DK_LAUNCH(finish_sums, blocks_for(x.c), kBlock, context.stream, x.c, count, bn);
+  DK_CUDA_LAUNCHED("finish_sums");
+}
+
+}  // namespace
+
+void batch_norm_train(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
+                      const Tensor& out) {
+  take_statistics(context, x, bn);
   apply(context, x, bn, bn.mean, bn.variance, act, residual, out);
 }
 
@@ -328,10 +321,14 @@ void channel_sums(const Context& context, const Tensor& x, const float* shift, f
 
 void batch_norm_train_summed(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act,
                              const Tensor* residual, const Tensor& out) {
-  const double count = static_cast<double>(x.n) * x.h * x.w;
-  DK_LAUNCH(finish_sums, blocks_for(x.c), kBlock, context.stream, x.c, count, bn);
-  DK_CUDA_LAUNCHED("finish_sums");
+  finish_statistics(context, x, bn);
   apply(context, x, bn, bn.mean, bn.variance, act, residual, out);
+}
+
+void batch_norm_train_tail(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                           const NormTail& tail, bool summed, const Tensor& out) {
+  summed ? finish_statistics(context, x, bn) : take_statistics(context, x, bn);
+  apply_with_tail(context, x, bn, act, tail, out);
 }
 
 void batch_norm_frozen(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
@@ -342,39 +339,56 @@ void batch_norm_frozen(const Context& context, const Tensor& x, const BatchNormA
 namespace {
 
 // Into scratch; returns how many slices there are.
-template <class T, bool keeps, class Act>
-int launch_gradient_sums(const Context& context, const View<T>& delta, const View<T>& raw, const BatchNormArrays& bn, Act act) {
+template <class T, bool keeps, class Delta, class Act>
+int launch_gradient_sums(const Context& context, const Delta& delta, const View<T>& raw, const BatchNormArrays& bn, Act act) {
   const Columns shape = columns_for(raw.places, raw.vectors, kSumSteps, most_partials(raw.vectors));
-  DK_LAUNCH_WITH_BARRIERS((norm_gradient_sums<T, Act, keeps>), shape.grid, shape.block, context.stream, delta, raw, bn, act,
-                          context.scratch);
+  DK_LAUNCH_WITH_BARRIERS((norm_gradient_sums<T, Delta, Act, keeps>), shape.grid, shape.block, context.stream, delta, raw, bn,
+                          act, context.scratch);
   DK_CUDA_LAUNCHED("norm_gradient_sums");
   return static_cast<int>(shape.grid.y);
 }
 
 // dx from both means, which lie behind the partial sums.
-template <class T, class Act>
-void launch_apply_gradient(const Context& context, const View<T>& delta, const View<T>& raw, const BatchNormArrays& bn, Act act,
+template <class T, class Delta, class Act>
+void launch_apply_gradient(const Context& context, const Delta& delta, const View<T>& raw, const BatchNormArrays& bn, Act act,
                            const View<T>& dx) {
   const Columns shape = columns_for(raw.places, raw.vectors, kApplySteps, kMostApplyBlocks);
-  DK_LAUNCH((apply_norm_gradient<T, Act>), shape.grid, shape.block, context.stream, delta, raw, bn, act,
+  DK_LAUNCH((apply_norm_gradient<T, Delta, Act>), shape.grid, shape.block, context.stream, delta, raw, bn, act,
             context.scratch + kScratchFloats, dx);
   DK_CUDA_LAUNCHED("apply_norm_gradient");
+}
+
+// From the delta of batch norm's output, wherever that comes from.
+template <class T, class Delta>
+void gradient(const Context& context, const Delta& delta, const Tensor& x, const BatchNormArrays& bn, Activation kind,
+              const Tensor& dx) {
+  const View<T> raw = make_view<T>(x);
+  const int channels = raw.vectors * kLanes;
+  const auto with = [&]<class Act>(Act act) {
+    const int slices = launch_gradient_sums<T, false>(context, delta, raw, bn, act);
+    DK_LAUNCH(finish_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch, slices, channels, raw.c,
+              static_cast<double>(raw.places), bn, context.scratch + kScratchFloats);
+    DK_CUDA_LAUNCHED("finish_norm_gradient");
+    launch_apply_gradient<T>(context, delta, raw, bn, act, make_view<T>(dx));
+  };
+  if constexpr (std::is_same_v<Delta, View<T>>) {
+    with_activation(kind, with);
+  } else {
+    with_common_activation(kind, with);  // others have no tail
+  }
 }
 
 }  // namespace
 
 void batch_norm_backward(const Context& context, const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation kind,
                          const Tensor& dx) {
+  with_element(x.dtype, [&]<class T>() { gradient<T>(context, make_view<T>(dout), x, bn, kind, dx); });
+}
+
+void batch_norm_backward_tail(const Context& context, const Tensor& dout, const Tensor& x, const BatchNormArrays& bn,
+                              Activation kind, const NormTail& tail, const Tensor& dx) {
   with_element(x.dtype, [&]<class T>() {
-    const View<T> delta = make_view<T>(dout), raw = make_view<T>(x);
-    const int channels = raw.vectors * kLanes;
-    with_activation(kind, [&]<class Act>(Act act) {
-      const int slices = launch_gradient_sums<T, false>(context, delta, raw, bn, act);
-      DK_LAUNCH(finish_norm_gradient, blocks_for(channels), kBlock, context.stream, context.scratch, slices, channels, raw.c,
-                static_cast<double>(raw.places), bn, context.scratch + kScratchFloats);
-      DK_CUDA_LAUNCHED("finish_norm_gradient");
-      launch_apply_gradient(context, delta, raw, bn, act, make_view<T>(dx));
-    });
+    with_tail_delta<T>(tail, dout, x, [&](const auto& delta) { gradient<T>(context, delta, x, bn, kind, dx); });
   });
 }
 
@@ -407,7 +421,7 @@ void batch_norm_backward_summed(const Context& context, const Tensor& g, const T
     DK_LAUNCH(finish_kept_gradient, blocks_for(channels), kBlock, context.stream, channels, raw.c,
               static_cast<double>(raw.places), bn, context.scratch + kScratchFloats);
     DK_CUDA_LAUNCHED("finish_kept_gradient");
-    launch_apply_gradient(context, make_view<T>(g), raw, bn, ActivationOf::Known<Activation::linear>{}, make_view<T>(dx));
+    launch_apply_gradient<T>(context, make_view<T>(g), raw, bn, ActivationOf::Known<Activation::linear>{}, make_view<T>(dx));
   });
 }
 

@@ -22,6 +22,11 @@ void channel_sums(const Context& context, const Tensor& x, const float* shift, f
 void norm_gradient(const Context& context, const NormBackward& layer, const Tensor& delta);
 // For a kernel that does the latter on its way: clears the sums; returns gamma / deviation of each channel, in scratch memory.
 const float* begin_norm_gradient(const Context& context, const NormBackward& layer);
+// Batch norm and its tail: norm_tail.h.
+void batch_norm_train_tail(const Context& context, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                           const NormTail& tail, bool summed, const Tensor& out);
+void batch_norm_backward_tail(const Context& context, const Tensor& dout, const Tensor& x, const BatchNormArrays& bn,
+                              Activation act, const NormTail& tail, const Tensor& dx);
 void bias_activation(const Context& context, const Tensor& x, const float* bias, Activation act, const Tensor* residual,
                      const Tensor& out);
 void bias_activation_backward(const Context& context, const Tensor& dout, const Tensor& x, const float* bias, Activation act,

@@ -6,7 +6,8 @@
 
 namespace dk::cuda {
 
-// Sets *context.not_finite where a weight leaves the finite numbers.
+// These two set *context.not_finite where a result is not finite.
+void scale_floats(const Context& context, float* values, int64_t count, float factor);
 void sgd_update(const Context& context, const SgdArgs& args);
 void average_towards(const Context& context, float* ema, const float* w, int64_t count, float alpha);
 

@@ -5,20 +5,12 @@
 #include <cmath>
 
 #include "cuda/columns.h"
+#include "cuda/pool_choice.h"
 
 namespace dk::cuda {
 namespace {
 
-// Windows up to 15 x 15 fit a byte; the last value says that no place was inside.
-bool narrow(const PoolDesc& desc) { return desc.size <= 15; }
-
-template <class Index>
-struct Choices {
-  Index v[kLanes];
-};
-
-template <class Index>
-__device__ constexpr Index kNowhere = static_cast<Index>(~Index{0});
+bool narrow(const PoolDesc& desc) { return desc.size <= kNarrowWindow; }
 
 // A place as image, row, column.
 struct Site {

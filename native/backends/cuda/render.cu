@@ -175,4 +175,9 @@ void draw_pictures(cudaStream_t stream, const DrawingShape& shape, const DeviceP
   draw(stream, shape, pictures, count, patches, out);
 }
 
+void draw_pictures(cudaStream_t stream, const DrawingShape& shape, const DevicePicture* pictures, int count,
+                   const DevicePatch* patches, Half* out) {
+  draw(stream, shape, pictures, count, patches, out);
+}
+
 }  // namespace dk::cuda

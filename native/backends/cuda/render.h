@@ -46,5 +46,7 @@ void draw_pictures(cudaStream_t stream, const DrawingShape& shape, const DeviceP
                    const DevicePatch* patches, float* out);
 void draw_pictures(cudaStream_t stream, const DrawingShape& shape, const DevicePicture* pictures, int count,
                    const DevicePatch* patches, Bf16* out);
+void draw_pictures(cudaStream_t stream, const DrawingShape& shape, const DevicePicture* pictures, int count,
+                   const DevicePatch* patches, Half* out);
 
 }  // namespace dk::cuda

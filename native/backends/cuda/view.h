@@ -59,10 +59,10 @@ __host__ __device__ __forceinline__ void put(const View<T>& dst, int64_t place, 
 // body.template operator()<T>() for the element type of a tensor.
 template <class Body>
 void with_element(DType dtype, const Body& body) {
-  if (dtype == DType::bf16) {
-    body.template operator()<Bf16>();
-  } else {
-    body.template operator()<float>();
+  switch (dtype) {
+    case DType::f32: return body.template operator()<float>();
+    case DType::bf16: return body.template operator()<Bf16>();
+    case DType::f16: return body.template operator()<Half>();
   }
 }
 

@@ -23,7 +23,7 @@ struct dk_network {
   std::unique_ptr<dk::Backend> backend;
   std::unique_ptr<dk::Detector> detector;  // goes before its back end
   int batch = 1;
-  bool bf16 = false;
+  dk::DType dtype = dk::DType::f32;
 };
 
 namespace dk {
@@ -74,12 +74,12 @@ std::unique_ptr<dk_network> open_network(const char* cfg_path, const char* weigh
   auto network = std::make_unique<dk_network>();
   const int threads = checked("threads", options.threads, 0, kMostThreads);
   network->batch = checked("batch", options.batch, 1, kMostBatch);
-  network->bf16 = checked("precision", options.precision, DK_PRECISION_F32, DK_PRECISION_BF16) == DK_PRECISION_BF16;
+  static_assert(DK_PRECISION_BF16 == static_cast<int>(DType::bf16) && DK_PRECISION_F16 == static_cast<int>(DType::f16));
+  network->dtype = static_cast<DType>(checked("precision", options.precision, DK_PRECISION_F32, DK_PRECISION_F16));
   network->def = load_network_def(cfg_path);
   HostWeights weights = read_finished_weights(network->def, weights_path);
   network->backend = make_backend(options.device == nullptr ? "auto" : options.device, threads);
-  network->detector =
-      std::make_unique<Detector>(network->def, *network->backend, network->batch, network->bf16 ? DType::bf16 : DType::f32);
+  network->detector = std::make_unique<Detector>(network->def, *network->backend, network->batch, network->dtype);
   network->detector->set_weights(std::move(weights));
   return network;
 }
@@ -89,7 +89,7 @@ std::string network_info(const dk_network& network) {
   JsonWriter json;
   json.begin_object().field("width", net.width).field("height", net.height).field("channels", net.channels);
   json.field("classes", network.def.classes()).field("layers", static_cast<int64_t>(network.def.layers.size()));
-  json.field("device", network.backend->name()).field("precision", network.bf16 ? "bf16" : "f32").field("batch", network.batch);
+  json.field("device", network.backend->name()).field("precision", dtype_name(network.dtype)).field("batch", network.batch);
   json.field("memory_bytes", network.detector->memory_bytes()).field("bflops", network_bflops(network.def));
   json.key("warnings").begin_array();
   for (const std::string& warning : network.def.warnings) json.value(warning);

@@ -20,17 +20,18 @@
 
 #include "backend/device_detection.h"
 #include "backend/device_group.h"
-#include "backend/picture_renderer.h"
 #include "backend/memory_account.h"
+#include "backend/picture_renderer.h"
 #include "core/status.h"
 #include "math/activation.h"
 #include "math/rolling.h"
 
 namespace dk {
 
-enum class DType : int { f32, bf16 };
+enum class DType : int { f32, bf16, f16 };
 
 inline int64_t dtype_bytes(DType type) { return type == DType::f32 ? 4 : 2; }
+inline const char* dtype_name(DType type) { return type == DType::f32 ? "f32" : type == DType::bf16 ? "bf16" : "f16"; }
 
 // Per-channel arrays are padded to this many floats in every back end.
 constexpr int kChannelPad = 16;
@@ -140,6 +141,19 @@ struct PoolDesc {
   int size = 2, stride_x = 2, stride_y = 2, padding = 1;
 };
 
+// What a batch-normalised layer's output goes through where nobody else reads it: a max pooling whose windows lie side by side,
+// or an upsampling. One pass over memory does both, and the output itself is never written.
+struct NormTail {
+  enum class Kind { none, max_pool, upsample };
+  Kind kind = Kind::none;
+  PoolDesc pool;
+  void* index = nullptr;  // of the pooling
+  int stride = 1;         // of the upsampling
+  float scale = 1;
+
+  explicit operator bool() const { return kind != Kind::none; }
+};
+
 // One array of parameters for the update (spec 3.1.6):
 // v += g - decay*w;  w += rate*v;  v *= momentum;  then w is clamped to [-clip, clip] if clip > 0.
 struct SgdArgs {
@@ -190,6 +204,7 @@ class Backend {
   virtual std::string name() const = 0;         // "reference", "cpu", "cuda:0"
   virtual std::string description() const = 0;  // the device in words, with its instruction set and thread count
   virtual bool supports(DType dtype) const = 0;
+  virtual DType best_dtype() const { return DType::f32; }  // to train in where nobody says otherwise
 
   // Operations may be queued: finish() returns when all are done. A stopwatch must go before the back end does.
   virtual void finish() {}
@@ -245,7 +260,7 @@ class Backend {
                                        const Tensor& out) {
     batch_norm_train(x, bn, act, residual, out);
   }
-  // The same with the rolling statistics, nothing updated (frozen layers).
+  // The same with the rolling statistics, nothing updated: of frozen layers, and of outputs that are computed a second time.
   virtual void batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                                  const Tensor& out) = 0;
   // From dout (delta of out, residual's part excluded) and the saved x: dx (may be x itself), dgamma and dbeta added to.
@@ -254,6 +269,18 @@ class Backend {
   // The same after backward_data_summed() returned true: g is what it left in dsrc. Only for such back ends.
   virtual void batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) {
     fail(Status::internal, "%s takes no sums of batch norm", name().c_str());
+  }
+
+  // batch_norm_train() (summed: batch_norm_train_summed()) and its tail, and both backward: the same bits as one after the other.
+  // x has h x w places; out and dout are the tail's. Only where fuses() says so.
+  virtual bool fuses(const NormTail& tail, Activation act, int h, int w) const { return false; }
+  virtual void batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation act, const NormTail& tail,
+                                     bool summed, const Tensor& out) {
+    fail(Status::internal, "%s does nothing behind batch norm", name().c_str());
+  }
+  virtual void batch_norm_backward_tail(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation act,
+                                        const NormTail& tail, const Tensor& dx) {
+    fail(Status::internal, "%s does nothing behind batch norm", name().c_str());
   }
 
   // Raised when a convolution can be done faster than so far (its plans are built in the background): whoever keeps a recording
@@ -292,6 +319,10 @@ class Backend {
   virtual std::unique_ptr<DeviceDetection> make_detection(int batch, int slots, int classes) { return nullptr; }
 
   // Parameters.
+  // values *= factor; false if one of them is not finite. For gradients in f16's scaled numbers; only where that is supported.
+  virtual bool scale_floats(float* values, int64_t count, float factor) {
+    fail(Status::internal, "%s has no use for scaled gradients", name().c_str());
+  }
   // Returns false if w is not finite anywhere afterwards.
   virtual bool sgd_update(const SgdArgs& args) = 0;
   virtual void average_towards(float* ema, const float* w, int64_t count, float alpha) = 0;  // ema = alpha*ema + (1-alpha)*w

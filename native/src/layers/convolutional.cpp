@@ -56,7 +56,8 @@ class Convolutional : public Layer {
 
   LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const override {
     if (!training) return {};
-    return {keeps_raw(), true, 0, keeps_raw()};
+    const bool pools = io.tail.kind == NormTail::Kind::max_pool;
+    return {keeps_raw(), true, pools ? backend.max_pool_index_bytes(io.tail.pool, io.out) : 0, keeps_raw() && !io.tail};
   }
 
   void prepare(const LayerIo& io, Backend& backend, bool training) override {
@@ -123,7 +124,9 @@ class Convolutional : public Layer {
   void backward(const LayerIo& io, const LayerParams& params, Pass& pass) override {
     const ConvolutionalSpec& spec = def_.conv();
     const Tensor& dx = keeps_raw() ? io.saved : io.dout;
-    if (spec.batch_normalize) {
+    if (io.tail) {
+      pass.backend.batch_norm_backward_tail(io.dout, io.saved, arrays(params), spec.activation, io.tail, dx);
+    } else if (spec.batch_normalize) {
       pass.backend.batch_norm_backward(io.dout, io.saved, arrays(params), spec.activation, dx);
     } else {
       pass.backend.bias_activation_backward(io.dout, keeps_raw() ? io.saved : io.dout, keeps_raw() ? params.biases->w : nullptr,
@@ -140,7 +143,10 @@ class Convolutional : public Layer {
   void forward_normalised(const LayerIo& io, const LayerParams& params, const Tensor* residual, Pass& pass) {
     const BatchNormArrays bn = arrays(params);
     const Activation act = def_.conv().activation;
-    if (plan_->forward_summed(io.in[0], params.weights->w, io.saved, bn, pass.workspace)) {
+    const bool summed = plan_->forward_summed(io.in[0], params.weights->w, io.saved, bn, pass.workspace);
+    if (io.tail) {
+      pass.backend.batch_norm_train_tail(io.saved, bn, act, io.tail, summed, io.out);
+    } else if (summed) {
       pass.backend.batch_norm_train_summed(io.saved, bn, act, residual, io.out);
     } else {
       pass.backend.batch_norm_train(io.saved, bn, act, residual, io.out);

@@ -40,6 +40,7 @@ struct LayerIo {
   std::vector<Tensor> zero_first;  // delta views to clear before this layer's backward
   Tensor saved;                    // the raw convolution output, kept for backward
   Tensor residual;                 // convolution with a fused [shortcut]: what is added
+  NormTail tail;                   // convolution: the [maxpool] or [upsample] behind it that is done with its batch norm
   void* index = nullptr;           // max pool: which element won
   bool folded = false;             // nothing to run: the layer is a view, or part of another layer
   bool folded_backward = false;    // nothing to run backward either

@@ -2,6 +2,7 @@
 #include "core/status.h"
 #include "layers/all_layers.h"
 #include "layers/layer.h"
+#include "layers/norm_tail.h"
 
 namespace dk {
 namespace {
@@ -44,10 +45,7 @@ class Maxpool : public Layer {
   }
 
  private:
-  PoolDesc desc() const {
-    const MaxpoolSpec& spec = std::get<MaxpoolSpec>(def_.spec);
-    return {spec.size, spec.stride_x, spec.stride_y, spec.padding};
-  }
+  PoolDesc desc() const { return norm_tail(def_).pool; }
 };
 
 }  // namespace

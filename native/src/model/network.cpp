@@ -54,7 +54,7 @@ Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& 
     : def_(def), backend_(backend), options_(options) {
   if (options.batch < 1) fail(Status::internal, "a batch of %d", options.batch);
   if (!backend.supports(options.dtype)) {
-    fail(Status::device, "%s can't compute in %s", backend.name().c_str(), options.dtype == DType::bf16 ? "bf16" : "f32");
+    fail(Status::device, "%s can't compute in %s", backend.name().c_str(), dtype_name(options.dtype));
   }
   build();
 }
@@ -125,9 +125,17 @@ void Network::weights_changed(const ParamStore& store) {
 }
 
 Pass Network::make_pass(const TrainPass& pass, bool training) const {
-  return Pass{backend_,           workspace_, training,       def_.net.width,   def_.net.height,
-              pass.truth,         pass.seed,  pass.iteration, pass.first_image, pass.accumulate_gradients,
-              def_.net.loss_scale};
+  return Pass{backend_,
+              workspace_,
+              training,
+              def_.net.width,
+              def_.net.height,
+              pass.truth,
+              pass.seed,
+              pass.iteration,
+              pass.first_image,
+              pass.accumulate_gradients,
+              def_.net.loss_scale * pass.gradient_scale};
 }
 
 void Network::forward_train(const ParamStore& store, const TrainPass& train) {

@@ -150,15 +150,16 @@ void Planner::keep_own(int i) {
   const int until = i > options_.frozen ? backward_time(i) : i;
   if (needs.saved) {
     l.saved = l.out;
+    l.saved.h = layer(i).out.h, l.saved.w = layer(i).out.w;  // before a tail
     l.saved.buffer_c = l.out.c, l.saved.c_offset = 0;
-    const int plan = plan_bytes(backend_.tensor_bytes(options_.batch, l.out.c, l.out.h, l.out.w, options_.dtype, false));
+    const int plan = plan_bytes(backend_.tensor_bytes(options_.batch, l.out.c, l.saved.h, l.saved.w, options_.dtype, false));
     live(plan, i), live(plan, until);
     point(&l.saved, plan);
   }
   if (needs.index_bytes > 0) {
     const int plan = plan_bytes(needs.index_bytes);
     live(plan, i), live(plan, until);
-    plan_.raw_.emplace_back(&l.index, plan);
+    plan_.raw_.emplace_back(l.tail ? &l.tail.index : &l.index, plan);
   }
 }
 

@@ -68,6 +68,7 @@ class Planner {
   void find_consumers();
   int new_buffer(int c, int h, int w, bool planar);
   bool folds_into_convolution(int i) const;
+  bool folds_into_norm(int i) const;
   void place_values();
   bool aligned(int c_offset, int c, int buffer_c) const;
   bool place_route(int i);

@@ -1,5 +1,6 @@
 // Where the outputs of layers lie: a buffer of their own, a view of another layer's, or some channels of a concatenation's.
 #include "core/status.h"
+#include "layers/norm_tail.h"
 #include "model/planner.h"
 
 namespace dk {
@@ -39,6 +40,17 @@ bool Planner::folds_into_convolution(int i) const {
   return consumers_[static_cast<size_t>(i)].size() == 1;  // of layer i - 1
 }
 
+// A [maxpool] or [upsample] that the back end does together with the batch norm of the convolution before it, whose own output
+// nobody else reads.
+bool Planner::folds_into_norm(int i) const {
+  if (i == 0 || !runs_backward(i - 1) || layer(i).onlyforward || layer(i).inputs[0] != i - 1) return false;
+  if (!layer(i - 1).is(LayerKind::convolutional) || !layer(i - 1).conv().batch_normalize) return false;
+  const NormTail tail = norm_tail(layer(i));
+  const Dims& before = layer(i - 1).out;
+  return tail && consumers_[static_cast<size_t>(i)].size() == 1 &&
+         backend_.fuses(tail, layer(i - 1).conv().activation, before.h, before.w);
+}
+
 void Planner::place_values() {
   values_.resize(static_cast<size_t>(count_ + 1));
   bool planar = true;
@@ -57,7 +69,15 @@ void Planner::place_values() {
       io(i).folded = io(i).folded_backward = true;
       continue;
     }
-    value(i) = {new_buffer(l.out.c, l.out.h, l.out.w, false), 0, l.out.c};
+    if (i > 0 && io(i - 1).tail) {
+      value(i) = value(i - 1);
+      io(i).folded = io(i).folded_backward = true;
+      continue;
+    }
+    const bool with_tail = i + 1 < count_ && folds_into_norm(i + 1);
+    const Dims& out = with_tail ? layer(i + 1).out : l.out;
+    if (with_tail) io(i).tail = norm_tail(layer(i + 1));
+    value(i) = {new_buffer(out.c, out.h, out.w, false), 0, out.c};
   }
 }
 

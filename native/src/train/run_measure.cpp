@@ -20,10 +20,10 @@ constexpr size_t kProbes = 4;  // images after the first batch, which prepares t
 
 }  // namespace
 
-RunMeasure::RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, const ParamStore& store,
-                       TrainListener& listener, const StopRequest& stop, int batch)
-    : options_(options), in_(inputs), backend_(backend), store_(store), listener_(listener), stop_(stop), batch_(batch),
-      samples_(choose_samples(options, inputs.valid.images)) {}
+RunMeasure::RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, DType dtype,
+                       const ParamStore& store, TrainListener& listener, const StopRequest& stop, int batch)
+    : options_(options), in_(inputs), backend_(backend), dtype_(dtype), store_(store), listener_(listener), stop_(stop),
+      batch_(batch), samples_(choose_samples(options, inputs.valid.images)) {}
 
 bool RunMeasure::evaluate(TrainState* state, const std::function<void()>& best) {
   return run(state, best, [this](size_t) { return !stop_.requested(); });
@@ -81,7 +81,7 @@ bool RunMeasure::run(TrainState* state, const std::function<void()>& best, const
 
 // It gets the weights of this moment.
 Detector& RunMeasure::detector() {
-  if (!detector_) detector_ = std::make_unique<Detector>(in_.def, backend_, batch_, options_.bf16 ? DType::bf16 : DType::f32);
+  if (!detector_) detector_ = std::make_unique<Detector>(in_.def, backend_, batch_, dtype_);
   detector_->set_weights(store_.export_host());
   return *detector_;
 }

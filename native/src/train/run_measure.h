@@ -22,7 +22,7 @@ namespace dk {
 // The arguments outlive it. Its own network is built when it is first needed.
 class RunMeasure {
  public:
-  RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, const ParamStore& store,
+  RunMeasure(const TrainOptions& options, const TrainInputs& inputs, Backend& backend, DType dtype, const ParamStore& store,
              TrainListener& listener, const StopRequest& stop, int batch);
 
   // mAP of the weights as they are, into the state and to the listener, then a look at the samples. `best` is called when
@@ -49,6 +49,7 @@ class RunMeasure {
   const TrainOptions& options_;
   const TrainInputs& in_;
   Backend& backend_;
+  const DType dtype_;
   const ParamStore& store_;
   TrainListener& listener_;
   const StopRequest& stop_;

@@ -1,5 +1,7 @@
 #include "train/state_file.h"
 
+#include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -9,7 +11,8 @@
 namespace dk {
 namespace {
 
-constexpr char kMagic[8] = {'D', 'K', 'S', 'T', 'A', 'T', 'E', '1'};
+constexpr char kMagic[8] = {'D', 'K', 'S', 'T', 'A', 'T', 'E', '2'}, kMagic1[8] = {'D', 'K', 'S', 'T', 'A', 'T', 'E', '1'};
+constexpr size_t kStateBytes1 = offsetof(TrainState, gradient_scale);
 
 // FNV-1a over 64-bit words with a final mix; guards against damage, not against malice.
 class Checksum {
@@ -92,19 +95,22 @@ bool plausible(const TrainState& s) {
   constexpr int64_t kMost = int64_t{1} << 40;
   return s.iteration >= 0 && s.iteration <= kMost && s.seen >= 0 && s.best_iteration >= -1 && s.last_map_iteration >= 0 &&
          s.mini_batch >= 1 && s.batch >= s.mini_batch && s.batch <= CfgLimits::batch && s.threads >= 0 && s.threads <= 1024 &&
-         s.precision >= 0 && s.precision <= 1 && s.averaging >= 0 && s.averaging <= 2;
+         s.precision >= 0 && s.precision <= static_cast<int>(DType::f16) && s.averaging >= 0 && s.averaging <= 2 &&
+         s.gradient_scale >= 0 && std::isfinite(s.gradient_scale) && s.good_steps >= 0 && s.skipped_steps >= 0;
 }
 
 // Head and counters only; throws as read_state does.
 TrainState read_head(const NetworkDef& def, const std::string& path, Reader* reader) {
   Head head{};
   reader->read(&head, sizeof head);
-  if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) bad_input("%s: not a state file of this program", path.c_str());
+  const bool first = std::memcmp(head.magic, kMagic1, sizeof kMagic1) == 0;
+  if (!first && std::memcmp(head.magic, kMagic, sizeof kMagic) != 0)
+    bad_input("%s: not a state file of this program", path.c_str());
   if (head.fingerprint != fingerprint(def) || head.floats != network_param_count(def)) {
     bad_input("%s: made by another network than %s", path.c_str(), def.name.c_str());
   }
   TrainState state;
-  reader->read(&state, sizeof state);
+  reader->read(&state, first ? kStateBytes1 : sizeof state);
   if (!plausible(state)) bad_input("%s: the file is damaged (a counter is out of range)", path.c_str());
   return state;
 }

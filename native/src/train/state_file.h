@@ -23,11 +23,15 @@ struct TrainState {
   double seconds = 0;  // of training, over all runs
   int32_t batch = 0, mini_batch = 0;
   int32_t threads = 0;
-  int32_t precision = 0;  // 0 f32, 1 bf16
+  int32_t precision = 0;  // a DType
   int32_t averaging = 0;  // 0 none, 1 the average has begun, 2 it has been put in place
   int32_t reserved = 0;
+  // From here on since version 2 of the file.
+  float gradient_scale = 0;  // f16: train/gradient_scale.h; 0 before the first step
+  int32_t good_steps = 0;
+  int64_t skipped_steps = 0;
 };
-static_assert(sizeof(TrainState) == 8 * 9 + 4 * 6);
+static_assert(sizeof(TrainState) == 8 * 9 + 4 * 6 + 16);
 
 void write_state(const NetworkDef& def, const std::string& path, const ParamStore& store, const TrainState& state);
 

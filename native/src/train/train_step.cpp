@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/status.h"
+#include "train/gradient_scale.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -46,6 +47,7 @@ TrainStep::TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& st
 bool TrainStep::run(TrainState* state) {
   take_size(state->iteration);
   TrainPass pass;
+  pass.gradient_scale = GradientScale(setup_.dtype, state).value();
   pass.seed = setup_.seed;
   pass.iteration = static_cast<uint64_t>(state->iteration);
   pass.stop_before = stopped_until(in_.def, state->iteration);
@@ -67,16 +69,31 @@ bool TrainStep::run(TrainState* state) {
     const bool last = part + 1 == setup_.subdivisions && state->iteration + 1 >= in_.max_batches;
     if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
   }
-  const float rate = learning_rate_at(in_.def.net, state->iteration + 1, setup_.seed);
-  if (!update_weights(in_.def, store_, backend_, {state->iteration + 1, rate, setup_.images(), pass.stop_before})) {
-    fail_not_finite("weights are no longer finite numbers", *last_batch_, state->iteration);
-  }
-  network_.weights_changed(store_);
+  if (update(state, pass)) network_.weights_changed(store_);
   ++state->iteration;
   state->seen = state->iteration * setup_.images();
   if (state->avg_loss < 0 || !std::isfinite(state->avg_loss)) state->avg_loss = loss_;
   state->avg_loss = 0.9 * state->avg_loss + 0.1 * loss_;
   average_weights(state);
+  return true;
+}
+
+// False if the gradients overflowed: then the weights and statistics stay, and the next step has a smaller scale.
+bool TrainStep::update(TrainState* state, const TrainPass& pass) {
+  GradientScale scale(setup_.dtype, state);
+  const FloatBlock gradients = store_.gradients();
+  if (scale.needed() && !backend_.scale_floats(gradients.data, gradients.floats, 1 / scale.value())) {
+    if (!scale.halve()) fail_not_finite("gradients are no longer finite numbers", *last_batch_, state->iteration);
+    restore_statistics();
+    listener_.log(LogLevel::info, strf("iteration %lld: gradients beyond the range of f16, no update; their scale is %g now",
+                                       (long long)state->iteration + 1, static_cast<double>(scale.value())));
+    return false;
+  }
+  const float rate = learning_rate_at(in_.def.net, state->iteration + 1, setup_.seed);
+  if (!update_weights(in_.def, store_, backend_, {state->iteration + 1, rate, setup_.images(), pass.stop_before})) {
+    fail_not_finite("weights are no longer finite numbers", *last_batch_, state->iteration);
+  }
+  scale.good();
   return true;
 }
 

@@ -49,6 +49,7 @@ class TrainStep {
 
  private:
   void take_size(int64_t iteration);
+  bool update(TrainState* state, const TrainPass& pass);
   void collect_loss(const MiniBatch& batch, int64_t iteration);
   void average_weights(TrainState* state);
   void remember_statistics();

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "backend/precision.h"
 #include "backend/registry.h"
 #include "core/files.h"
 #include "core/status.h"
@@ -71,7 +72,7 @@ class TrainRun {
     choose_mini_batch();
     store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
     files_ = std::make_unique<RunFiles>(in_.def, *store_, listener_, in_.backup, in_.base);
-    measure_ = std::make_unique<RunMeasure>(options_, in_, *backend_, *store_, listener_, stop_, plan_.evaluation_batch);
+    measure_ = std::make_unique<RunMeasure>(options_, in_, *backend_, dtype_, *store_, listener_, stop_, plan_.evaluation_batch);
     load_weights();
     // What does not depend on the mini-batch is there. From now on fewer images at a time need less memory, and whoever
     // watches knows how many these are.
@@ -89,25 +90,32 @@ class TrainRun {
                 problems.empty() ? "" : ": ", problems.c_str());
     loaded_ = std::make_unique<LoadedState>(read_state(in_.def, path));
     state_ = loaded_->state;
-    if ((state_.precision == 1) != options_.bf16) {
-      listener_.log(LogLevel::warning, std::string("the run was trained in ") + (state_.precision == 1 ? "bf16" : "f32") +
-                                           " so far and goes on in " + (options_.bf16 ? "bf16" : "f32"));
-    }
     listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
   }
 
   // Of the host's memory, for decoded images.
   int64_t most_cached() const { return (options_.memory_bytes > 0 ? options_.memory_bytes : available_memory()) / 4; }
 
+  // A resumed run goes on as it was where nothing else is asked for and the device can.
+  void choose_precision() {
+    const DType before = static_cast<DType>(state_.precision);
+    const bool keeps = loaded_ && !options_.precision && backend_->supports(before);
+    dtype_ = keeps ? before : choose_dtype(options_.precision, *backend_);
+    if (!loaded_ || dtype_ == before) return;
+    listener_.log(LogLevel::warning,
+                  strf("the run was trained in %s so far and goes on in %s", dtype_name(before), dtype_name(dtype_)));
+  }
+
   void choose_mini_batch() {
     const int threads = options_.threads > 0 ? options_.threads : loaded_ ? state_.threads : 0;
     backend_ = make_backend(options_.device, threads, options_.deterministic);
+    choose_precision();
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
     loader_threads_ = options_.loader_threads > 0 ? options_.loader_threads : std::clamp(threads_, 1, 16);
     random_ = in_.def.last_yolo()->yolo().random;
     const InputSize largest = largest_training_size(in_.def.net, random_);
     MemoryRequest request;
-    request.dtype = dtype();
+    request.dtype = dtype_;
     request.width = largest.width, request.height = largest.height;
     request.evaluate = options_.map || options_.sample_every > 0;
     request.base_bytes = resident_bytes();
@@ -115,7 +123,7 @@ class TrainRun {
     cache_bytes_ = std::min(most_cached(), images.bytes);
     room_ = divide_images(images, 0, most_cached());
     request.loader_bytes = [this, largest](int mini_batch) {
-      FeedSetup feed{loader_options(), dtype(), {largest.width, largest.height}, room_};
+      FeedSetup feed{loader_options(), dtype_, {largest.width, largest.height}, room_};
       feed.loader.minibatch = mini_batch;
       return feed_host_bytes(*backend_, feed, in_.train.images.size());
     };
@@ -130,10 +138,8 @@ class TrainRun {
     listener_.log(LogLevel::info, plan_.describe());
   }
 
-  DType dtype() const { return options_.bf16 ? DType::bf16 : DType::f32; }
-
   void build() {
-    const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype(), seed_, loader_options(), room_};
+    const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype_, seed_, loader_options(), room_};
     step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, setup);
   }
 
@@ -175,7 +181,7 @@ class TrainRun {
     save_weights_ = in_.data.saveweights > 0 ? in_.data.saveweights : in_.max_batches < 10000 ? 1000 : 10000;
     save_last_ = in_.data.savelast > 0 ? in_.data.savelast : 100;
     HelloEvent hello;
-    hello.device = backend_->description(), hello.precision = options_.bf16 ? "bf16" : "f32";
+    hello.device = backend_->description(), hello.precision = dtype_name(dtype_);
     hello.cfg = options_.cfg_path, hello.base = in_.base;
     hello.threads = threads_, hello.seed = seed_;
     hello.width = in_.def.net.width, hello.height = in_.def.net.height;
@@ -189,7 +195,7 @@ class TrainRun {
     for (const LayerDef* yolo : in_.def.yolos()) hello.yolo_layers.push_back(yolo->index);
     listener_.hello(hello);
     state_.batch = images_per_iteration_, state_.mini_batch = mini_batch_, state_.threads = threads_,
-    state_.precision = options_.bf16 ? 1 : 0;
+    state_.precision = static_cast<int32_t>(dtype_);
   }
 
   // --- the loop ---
@@ -279,6 +285,7 @@ class TrainRun {
   std::unique_ptr<LoadedState> loaded_;
   TrainState state_;
   std::unique_ptr<Backend> backend_;
+  DType dtype_ = DType::f32;
   int threads_ = 0, loader_threads_ = 0;
   float random_ = 0;
   int64_t cache_bytes_ = 0;

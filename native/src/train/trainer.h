@@ -2,8 +2,10 @@
 // to a TrainListener; stops when asked, at the latest after the mini-batch in work.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "backend/backend.h"
 #include "train/stop_request.h"
 #include "train/train_events.h"
 
@@ -12,8 +14,8 @@ namespace dk {
 struct TrainOptions {
   std::string data_path, cfg_path, weights_path;
   std::string device = "auto";
-  int threads = 0;  // 0 = one per core
-  bool bf16 = false;
+  int threads = 0;                 // 0 = one per core
+  std::optional<DType> precision;  // none: what suits the device, and of a resumed run what it had
   uint64_t seed = 1;
   bool deterministic = false;  // the same bits on every run, also where a card would be faster without
   bool clear = false;          // start counting from iteration 0

@@ -135,6 +135,8 @@ float __fmul_rn(float a, float b) {
 
 void __syncthreads() { dk::emulation::Block::barrier(); }
 
+int dk::emulation::compute_major = 9;
+
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
@@ -144,7 +146,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::strcpy(properties->name, "CUDA kernels on the processor");
   properties->totalGlobalMem = dk::emulation::memory_limit;
-  properties->major = 9;
+  properties->major = dk::emulation::compute_major;
   properties->multiProcessorCount = 2;
   return cudaSuccess;
 }

@@ -81,6 +81,8 @@ constexpr size_t kMemory = size_t{4} << 30;
 void limit_memory(size_t bytes = kMemory);
 size_t memory_taken();
 
+extern int compute_major;  // of the card's compute capability
+
 }  // namespace dk::emulation
 
 #define DK_LAUNCH(kernel, grid, block, stream, ...) \
