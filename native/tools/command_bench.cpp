@@ -57,10 +57,11 @@ double since(Clock::time_point begin) { return std::chrono::duration<double>(Clo
 void report(const BenchSetup& setup, const char* what, std::vector<double> seconds, double gflop) {
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
+  const int64_t peak = setup.backend->device_memory().is_host ? peak_resident_bytes() : setup.backend->peak_bytes();
   if (!setup.json) {
     std::printf("%s %s %dx%d batch %d: median %.4f s, best %.4f s, %.1f images/s, %.0f GFLOP/s, peak memory %.0f MB\n", what,
                 setup.def.name.c_str(), setup.def.net.width, setup.def.net.height, setup.batch, median, seconds[0],
-                setup.batch / median, gflop / median, static_cast<double>(peak_resident_bytes()) / 1e6);
+                setup.batch / median, gflop / median, static_cast<double>(peak) / 1e6);
     return;
   }
   JsonWriter json;
@@ -70,10 +71,7 @@ void report(const BenchSetup& setup, const char* what, std::vector<double> secon
       .field("width", setup.def.net.width)
       .field("height", setup.def.net.height);
   json.field("batch", setup.batch).field("precision", dtype_name(setup.dtype)).field("device", setup.backend->description());
-  json.field("gflop", gflop)
-      .field("median_seconds", median)
-      .field("best_seconds", seconds[0])
-      .field("peak_bytes", peak_resident_bytes());
+  json.field("gflop", gflop).field("median_seconds", median).field("best_seconds", seconds[0]).field("peak_bytes", peak);
   json.key("seconds").begin_array();
   for (double s : seconds) json.value(s);
   json.end_array().end_object();

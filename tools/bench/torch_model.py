@@ -38,7 +38,7 @@ def convolutional(section: CfgSection, channels: int) -> nn.Sequential:
 def maxpool(section: CfgSection) -> nn.Module:
     size, stride = section.integer("size", 2), section.integer("stride", 1)
     if size == 2 and stride == 1:  # keeps the size: one row and column more on the far side
-        return nn.Sequential(nn.ReplicationPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
+        return nn.Sequential(nn.ConstantPad2d((0, 1, 0, 1), -float("inf")), nn.MaxPool2d(2, 1))
     return nn.MaxPool2d(size, stride, (size - 1) // 2)
 
 

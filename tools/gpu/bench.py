@@ -37,8 +37,8 @@ class Net:
             return make_net(folder / f"{self.name}.cfg", self.model, 96, 4, narrow=8)
         return make_net(folder / f"{self.name}.cfg", self.model, self.side, self.batch)
 
-    def words(self, setting: Setting) -> str:
-        return f"{self.model}, narrow, 96, batch 4" if setting.small else f"{self.model} {self.side}, batch {self.batch}"
+    def words(self, setting: Setting, images: int) -> str:
+        return f"{self.model}, narrow, 96, batch {images}" if setting.small else f"{self.model} {self.side}, batch {images}"
 
     def images(self, setting: Setting) -> int:
         return 4 if setting.small else self.batch
@@ -50,6 +50,17 @@ NETS = (Net("yolov4", 608), Net("yolov3-tiny", 416), Net("yolov4", 416))
 def bench_command(setting: Setting, what: str, cfg: Path, images: int, steps: int, warm_up: int) -> list[str]:
     command = [setting.program("darknet"), "bench", what, str(cfg), "-batch", str(images), "-steps", str(steps)]
     return [*command, "-warmup", str(warm_up), "-precision", setting.precision, *setting.device_options, "-json"]
+
+
+def fitting(images: int, work: Callable[[int], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    """Its result with so many images, or with half as many until they fit the memory; and how many they were."""
+    while True:
+        try:
+            return images, work(images)
+        except Failure as failure:
+            if images < 2 or "memory" not in str(failure):
+                raise
+            images //= 2
 
 
 # ---- what the card can do --------------------------------------------------------------------------------------------------
@@ -79,7 +90,6 @@ class Runner:
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int = 0
     note: str = ""  # why it has no more turns
-    remark: str = ""
 
     def take_turn(self, steps: int) -> None:
         if self.note:
@@ -89,37 +99,48 @@ class Runner:
             self.note = answer["error"]
             return
         self.seconds += answer["seconds"]
-        self.remark = self.remark or answer.get("note", "")
         self.peak_bytes = max(self.peak_bytes, answer["peak_bytes"])
 
 
-def runners(setting: Setting, net: Net, cfg: Path, rival: Rival | None) -> list[Runner]:
-    images = net.images(setting)
-
+def runners(setting: Setting, cfg: Path, images: int, rival: Rival | None) -> tuple[Runner, Runner, Runner]:
     def ours(steps: int) -> dict[str, Any]:
-        return last_json(run(bench_command(setting, "step", cfg, images, steps, 1 if setting.small else 5)))
+        try:
+            return last_json(run(bench_command(setting, "step", cfg, images, steps, 1 if setting.small else 5)))
+        except Failure as failure:
+            return {"error": str(failure)}
 
     def theirs(compiled: bool) -> Callable[[int], dict[str, Any]]:
         request = {"cfg": str(cfg), "batch": images, "precision": setting.precision, "compile": compiled, "warm_up": 3}
         return lambda steps: rival.ask(**request, steps=steps) if rival else {"error": "PyTorch is not here"}
 
-    return [Runner("ours", ours), Runner("PyTorch eager", theirs(False)), Runner("torch.compile", theirs(True))]
+    return Runner("ours", ours), Runner("PyTorch eager", theirs(False)), Runner("torch.compile", theirs(True))
+
+
+def take_turns(those: tuple[Runner, Runner, Runner], steps: int) -> bool:
+    """False as soon as one of the first two has too little memory. What may take too long to compile comes late."""
+    ours, eager, compiled = those
+    for runner in (ours, eager, ours, eager, compiled, ours, compiled):
+        runner.take_turn(steps)
+        if any("memory" in other.note.lower() for other in (ours, eager)):
+            return False
+    return True
 
 
 def measure_steps(net: Net) -> Callable[[Setting], Outcome]:
     def measure(setting: Setting) -> Outcome:
-        cfg = net.cfg(setting, setting.folder(net.name))
+        cfg, images = net.cfg(setting, setting.folder(net.name)), net.images(setting)
         with rival_if_there() as rival:
-            ours, eager, compiled = those = runners(setting, net, cfg, rival)
-            for runner in (ours, eager, ours, eager, compiled, ours, compiled):  # what may take too long to compile comes late
-                runner.take_turn(3 if setting.small else 25)
-        return steps_outcome(setting, net, those)
+            those = runners(setting, cfg, images, rival)
+            while not take_turns(those, 3 if setting.small else 25) and images > 1:
+                images //= 2
+                those = runners(setting, cfg, images, rival)
+        return steps_outcome(setting, net, images, those)
 
     return measure
 
 
-def steps_outcome(setting: Setting, net: Net, those: list[Runner]) -> Outcome:
-    title = f"training step of {net.words(setting)}, {setting.precision}, turn by turn: {setting.heading}"
+def steps_outcome(setting: Setting, net: Net, images: int, those: tuple[Runner, ...]) -> Outcome:
+    title = f"training step of {net.words(setting, images)}, {setting.precision}, turn by turn: {setting.heading}"
     table = Table(title, ["who", "ms, median", "best", "images/s", "against ours", "peak MB"])
     own = median(those[0].seconds) if those[0].seconds else 0.0
     for runner in those:
@@ -127,21 +148,17 @@ def steps_outcome(setting: Setting, net: Net, those: list[Runner]) -> Outcome:
             table.rows.append([runner.name, "-", "-", "-", "-", runner.note[:60]])
             continue
         middle = median(runner.seconds)
-        name = f"{runner.name} ({runner.remark})" if runner.remark else runner.name
         table.rows.append(
             [
-                name,
+                runner.name,
                 f"{middle * 1e3:.2f}",
                 f"{min(runner.seconds) * 1e3:.2f}",
-                f"{net.images(setting) / middle:.0f}",
+                f"{images / middle:.0f}",
                 f"{middle / own:.2f}x" if own else "-",
                 f"{runner.peak_bytes / 1e6:.0f}",
             ]
         )
-    values = {
-        runner.name: {"seconds": runner.seconds, "peak_bytes": runner.peak_bytes, "note": runner.note or runner.remark}
-        for runner in those
-    }
+    values = {runner.name: {"seconds": runner.seconds, "peak_bytes": runner.peak_bytes, "note": runner.note} for runner in those}
     failed = [] if those[0].seconds else [f"{net.name}: no step of ours was measured: {those[0].note}"]
     return Outcome([table], values, failed)
 
@@ -152,14 +169,17 @@ def steps_outcome(setting: Setting, net: Net, those: list[Runner]) -> Outcome:
 def measure_layers(net: Net) -> Callable[[Setting], Outcome]:
     def measure(setting: Setting) -> Outcome:
         cfg = net.cfg(setting, setting.folder(f"layers-{net.name}"))
-        command = bench_command(
-            setting, "layers", cfg, net.images(setting), 3 if setting.small else 10, 1 if setting.small else 3
-        )
-        ceilings = setting.out / "ceilings.json"
+        ceilings, more = setting.out / "ceilings.json", []
         if ceilings.exists():
             peaks = json.loads(ceilings.read_text("utf-8"))
-            command += ["-peak-gbs", str(peaks["gb_per_s"]), "-peak-tflops", str(peaks["tflop_per_s"])]
-        return layers_outcome(setting, net, last_json(run(command)))
+            more = ["-peak-gbs", str(peaks["gb_per_s"]), "-peak-tflops", str(peaks["tflop_per_s"])]
+        steps, warm_up = (3, 1) if setting.small else (10, 3)
+
+        def layers(images: int) -> dict[str, Any]:
+            return last_json(run([*bench_command(setting, "layers", cfg, images, steps, warm_up), *more]))
+
+        images, measured = fitting(net.images(setting), layers)
+        return layers_outcome(setting, net, images, measured)
 
     return measure
 
@@ -167,7 +187,7 @@ def measure_layers(net: Net) -> Callable[[Setting], Outcome]:
 _FARTHEST = 20  # rows of the table; all layers are in the JSON
 
 
-def layers_outcome(setting: Setting, net: Net, measured: dict[str, Any]) -> Outcome:
+def layers_outcome(setting: Setting, net: Net, images: int, measured: dict[str, Any]) -> Outcome:
     passes = [
         (f"{layer['index']} {layer['kind']} {way}", layer["shape"], layer[way], layer["kind"])
         for layer in measured["layers"]
@@ -176,7 +196,7 @@ def layers_outcome(setting: Setting, net: Net, measured: dict[str, Any]) -> Outc
     ]
     passes.append(("update", "", measured["update"], "update"))
     ceilings = f"{measured['gb_per_s']:.0f} GB/s, {measured['tflop_per_s']:.2f} TFLOP/s"
-    about = f"{net.words(setting)}, {setting.precision}; ceilings {ceilings}: {setting.heading}"
+    about = f"{net.words(setting, images)}, {setting.precision}; ceilings {ceilings}: {setting.heading}"
     columns = ["ms", "GB/s", "TFLOP/s", "roof, ms", "of the roof"]
     table = Table(f"layers farthest from the roof, {about}", ["layer", "shape", *columns])
     for name, shape, figures, _ in sorted(passes, key=lambda entry: entry[2]["roof_ms"] - entry[2]["ms"])[:_FARTHEST]:
@@ -215,19 +235,23 @@ def measure_training(net: Net) -> Callable[[Setting], Outcome]:
         count, width, height, steps = (24, 160, 120, 12) if setting.small else (2000, 1280, 800, 100)
         make_pictures(setting, folder, count, 1, width, height)
         cfg = net.cfg(setting, folder)
-        alone = last_json(run(bench_command(setting, "step", cfg, net.images(setting), 3 if setting.small else 20, 2)))
-        trained = train(setting, folder / "any.data", cfg, "-precision", setting.precision, "-seed", "1", "-steps", str(steps))
-        passes = max(1, count // net.images(setting))  # until every picture was decoded once
-        return training_outcome(
-            setting, net, median(alone["seconds"]), trained.seconds, trained.load_seconds, min(passes, steps // 2)
+        together, alone = fitting(
+            net.images(setting),
+            lambda images: last_json(run(bench_command(setting, "step", cfg, images, 3 if setting.small else 20, 2))),
         )
+        options = ["-precision", setting.precision, "-seed", "1", "-steps", str(steps), "-subdivisions", "auto"]
+        trained = train(setting, folder / "any.data", cfg, *options)
+        step_s = median(alone["seconds"]) * net.images(setting) / together
+        passes = max(1, count // net.images(setting))  # until every picture was decoded once
+        return training_outcome(setting, net, step_s, trained.seconds, trained.load_seconds, min(passes, steps // 2))
 
     return measure
 
 
 def training_outcome(setting: Setting, net: Net, alone: float, seconds: list[float], waited: list[float], first: int) -> Outcome:
     later, waits = seconds[first:], waited[first:]
-    title = f"training of {net.words(setting)}, {setting.precision}, loader and augmentation included: {setting.heading}"
+    about = f"{net.words(setting, net.images(setting))}, {setting.precision}"
+    title = f"training of {about}, loader and augmentation included: {setting.heading}"
     table = Table(title, ["what", "ms", "images/s"])
     images = net.images(setting)
     for name, value in (

@@ -38,9 +38,9 @@ def wait() -> None:
 class Trained:
     """A network with its optimizer, kept from turn to turn: what was compiled stays."""
 
-    def __init__(self, cfg: str, precision: str, compiled: bool, layout: torch.memory_format = torch.channels_last) -> None:
+    def __init__(self, cfg: str, precision: str, compiled: bool) -> None:
         torch.manual_seed(1)
-        self.model = DarknetModel(cfg).to(DEVICE, memory_format=layout)
+        self.model = DarknetModel(cfg).to(DEVICE, memory_format=torch.channels_last)
         self.run: Callable[[torch.Tensor], list[torch.Tensor]] = torch.compile(self.model) if compiled else self.model
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4, fused=True)
         self.bf16 = precision == "bf16"
@@ -90,30 +90,14 @@ def peaks() -> dict[str, Any]:
     }
 
 
-def start(cfg: str, precision: str, compiled: bool, batch: int) -> tuple[Trained, str]:
-    """A network that has made a step. The compiler takes not every net with weights in channels_last: then as they are."""
-    trained = Trained(cfg, precision, compiled)
-    if not compiled:
-        return trained, ""
-    try:
-        trained.steps(batch, 1)
-    except AssertionError:
-        torch._dynamo.reset()
-        trained = Trained(cfg, precision, compiled, torch.contiguous_format)
-        trained.steps(batch, 1)
-        return trained, "weights not in channels_last"
-    return trained, ""
-
-
 def answer(request: dict[str, Any], kept: dict[tuple[Any, ...], Trained]) -> dict[str, Any]:
     if request.get("peaks"):
         return peaks()
     key = (request["cfg"], request["precision"], request["compile"])
     if any(other[0] != request["cfg"] for other in kept):
         kept.clear()
-    note = ""
     if key not in kept:
-        kept[key], note = start(*key, request["batch"])
+        kept[key] = Trained(*key)
     if DEVICE == "cuda":
         torch.cuda.reset_peak_memory_stats()
     begin = time.perf_counter()
@@ -121,7 +105,7 @@ def answer(request: dict[str, Any], kept: dict[tuple[Any, ...], Trained]) -> dic
     warm_s = time.perf_counter() - begin
     seconds, loss = kept[key].steps(request["batch"], request["steps"])
     peak = torch.cuda.max_memory_allocated() if DEVICE == "cuda" else 0
-    return {"seconds": seconds, "loss": loss, "peak_bytes": peak, "warm_up_s": warm_s, "note": note}
+    return {"seconds": seconds, "loss": loss, "peak_bytes": peak, "warm_up_s": warm_s}
 
 
 def main() -> None:
