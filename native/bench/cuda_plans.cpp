@@ -1,8 +1,11 @@
 // Which plans cuDNN has for the convolutions of a network on a given card, without that card: plans are built from the card's
 // description in JSON, not executed. What it can't show: speed and numbers.
-//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-only WORD]
+//   dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-all] [-only WORD]
 // Prints a line for each kind of graph: how many of the layers that could use it have a plan. Exit code 1 where one lacks a plan
-// for a bare convolution, which training can't do without; a fusion that is missing costs speed only.
+// for a bare convolution, which training can't do without; a fusion that is missing costs speed only. Fused kernels are compiled
+// for each question, which takes seconds: of layers that differ in their extents only, the first and the last are asked for,
+// unless -all.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/status.h"
@@ -33,6 +37,7 @@ struct Question {
   ConvDesc desc;
   cuda::ConvGraph graph;
   int layers = 0;
+  bool asked = true;
   // Answer.
   bool found = false;
   int64_t workspace = 0;
@@ -60,6 +65,40 @@ void ask(Questions* questions, const char* kind, bool needed, const ConvDesc& de
   question.desc = desc;
   question.graph = graph;
   ++question.layers;
+}
+
+// What decides which kernel a fused graph gets, beside the extents of its tensors.
+std::string family_of(const Question& q) {
+  return strf("%s %d %d %d", q.kind, q.desc.weights.size, q.desc.stride_x, static_cast<int>(q.graph.activation));
+}
+
+using Families = std::map<std::string, std::vector<Question*>>;
+
+Families families_of(Questions* questions) {
+  Families families;
+  for (auto& [key, question] : *questions)
+    if (!question.needed) families[family_of(question)].push_back(&question);
+  return families;
+}
+
+// Most channels against most places: the ends of a family.
+void ask_for_ends(Questions* questions) {
+  for (auto& [name, family] : families_of(questions)) {
+    std::sort(family.begin(), family.end(), [](const Question* a, const Question* b) {
+      return std::pair(a->desc.oh, a->desc.weights.ic) < std::pair(b->desc.oh, b->desc.weights.ic);
+    });
+    for (Question* question : family) question->asked = question == family.front() || question == family.back();
+  }
+}
+
+// The others are taken to fare as those did.
+void spread_answers(Questions* questions) {
+  for (auto& [name, family] : families_of(questions)) {
+    const bool found =
+        std::all_of(family.begin(), family.end(), [](const Question* question) { return !question->asked || question->found; });
+    for (Question* question : family)
+      if (!question->asked) question->found = found;
+  }
 }
 
 // The activation that a delta goes back through on its way to layer.inputs[0], where that is a batch-normalised convolution.
@@ -153,7 +192,7 @@ int report(const Questions& questions) {
     count.workspace = std::max(count.workspace, question.workspace);
     if (question.found) continue;
     if (question.needed) ++missing;
-    std::printf("no plan: %s\n", key.c_str());
+    if (question.asked) std::printf("no plan: %s\n", key.c_str());
   }
   for (const auto& [kind, count] : kinds)
     std::printf("%s: %d of %d layers, largest workspace %.0f MB\n", kind.c_str(), count.found, count.layers,
@@ -161,25 +200,28 @@ int report(const Questions& questions) {
   return missing;
 }
 
-int run(const std::string& card, const char* cfg, int size, int batch, DType dtype, const char* only) {
+struct Options {
+  DType dtype = DType::bf16;
+  bool all = false;
+  const char* only = "";
+};
+
+int run(const std::string& card, const char* cfg, int size, int batch, const Options& options) {
   NetworkDef def = load_network_def(cfg);
   resize_network(&def, size, size);
   const auto begin = std::chrono::steady_clock::now();
-  Questions questions = questions_of(def, batch, dtype);
+  Questions questions = questions_of(def, batch, options.dtype);
+  std::erase_if(questions, [&](const auto& entry) { return std::strstr(entry.second.kind, options.only) == nullptr; });
+  if (!options.all) ask_for_ends(&questions);
   std::vector<Question*> asked;
-  for (auto at = questions.begin(); at != questions.end();) {
-    if (std::strstr(at->second.kind, only) == nullptr) {
-      at = questions.erase(at);
-      continue;
-    }
-    asked.push_back(&at->second);
-    ++at;
-  }
+  for (auto& [key, question] : questions)
+    if (question.asked) asked.push_back(&question);
   answer_all(card, asked);
+  spread_answers(&questions);
   const int missing = report(questions);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   std::printf("%s at %d, batch %d, %s: %zu plans asked for, %d needed ones missing, %.1f s (cuDNN %zu)\n", cfg, size, batch,
-              dtype_name(dtype), asked.size(), missing, seconds, cuda::cudnn().get_version());
+              dtype_name(options.dtype), asked.size(), missing, seconds, cuda::cudnn().get_version());
   return missing == 0 ? 0 : 1;
 }
 
@@ -187,20 +229,21 @@ int run(const std::string& card, const char* cfg, int size, int batch, DType dty
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-only WORD]\n", stderr);
+    std::fputs("usage: dk_cuda_plans CARD.json NET.cfg SIZE BATCH [f32|bf16|f16] [-all] [-only WORD]\n", stderr);
     return 2;
   }
-  DType dtype = DType::bf16;
-  const char* only = "";
+  Options options;
   for (int i = 5; i < argc; ++i) {
+    const std::string word = argv[i];
     for (const DType named : {DType::f32, DType::bf16, DType::f16})
-      if (std::string(argv[i]) == dtype_name(named)) dtype = named;
-    if (std::string(argv[i]) == "-only" && i + 1 < argc) only = argv[++i];
+      if (word == dtype_name(named)) options.dtype = named;
+    if (word == "-all") options.all = true;
+    if (word == "-only" && i + 1 < argc) options.only = argv[++i];
   }
   std::ifstream file(argv[1]);
   const std::string card((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   try {
-    return run(card, argv[2], std::atoi(argv[3]), std::atoi(argv[4]), dtype, only);
+    return run(card, argv[2], std::atoi(argv[3]), std::atoi(argv[4]), options);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 2;

@@ -89,6 +89,9 @@ std::vector<OpCase> pool_cases() {
     cases.push_back(op_case(MaxPool{{2, 32, 6, 7}, desc, true, true, {16, 16}}));
     cases.push_back(op_case(MaxPool{{1, 5, 7, 8}, desc, false, true}));
   }
+  cases.push_back(op_case(MaxPool{{2, 72, 19, 19}, spp13, true, true}));    // more channels than one block takes
+  cases.push_back(op_case(MaxPool{{1, 8, 40, 41}, spp5, false, false}));    // an image too large for one
+  cases.push_back(op_case(MaxPool{{1, 16, 31, 5}, {17, 2, 1, 16}, true}));  // positions that take two bytes
   for (const bool accumulate : {false, true}) {
     cases.push_back(op_case(GlobalAveragePool{{2, 21, 7, 5}, accumulate}));
     cases.push_back(op_case(GlobalAveragePool{{1, 32, 1, 1}, accumulate}));

@@ -1,7 +1,10 @@
-// Pooling gathers in both directions: backward, each input place asks the windows that cover it whether they chose it. So nothing
-// is added by two threads, and sums have a fixed order. What a window chose is kept as its position in the window, row by row.
+// Pooling gathers in both directions: backward, each input place asks the windows that cover it whether they chose it. Where
+// those are many (SPP: up to 169), one thread a channel walks over the windows of a small image instead and adds to sums in
+// shared memory. Either way nothing is added by two threads, and sums have a fixed order. What a window chose is kept as its
+// position in the window, row by row.
 #include "cuda/pool.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "cuda/columns.h"
@@ -98,6 +101,55 @@ __global__ void __launch_bounds__(kBlock)
   put_at(dsrc, site, sum, accumulate);
 }
 
+// Sums of a tile in shared memory: the places of one image (blockIdx.y) times `channels` channels.
+constexpr int kTileFloats = 12288, kTileChannels = 32, kTileRows = 8;
+constexpr int kAhead = 8;  // windows that are read before the first of them is added
+
+template <class T, class Index>
+__global__ void __launch_bounds__(kTileChannels* kTileRows)
+    max_pool_backward_tile(PoolDesc desc, View<T> ddst, const Index* index, View<T> dsrc, bool accumulate) {
+  __shared__ float sums[kTileFloats];
+  const int channels = static_cast<int>(blockDim.x), lane = static_cast<int>(threadIdx.x);
+  const int c = static_cast<int>(blockIdx.x) * channels + lane, places = dsrc.h * dsrc.w, windows = ddst.h * ddst.w;
+  const bool mine = c < dsrc.vectors * kLanes;
+  for (int p = static_cast<int>(threadIdx.y); p < places; p += kTileRows) sums[p * channels + lane] = 0;
+  __syncthreads();
+  const int64_t first = static_cast<int64_t>(blockIdx.y) * windows;
+  for (int begin = 0; begin < windows && threadIdx.y == 0 && mine; begin += kAhead) {
+    Index choice[kAhead];
+    float delta[kAhead];
+    for (int i = 0; i < kAhead; ++i) {
+      const bool inside = begin + i < windows;
+      const int64_t at = first + begin + i;
+      choice[i] = inside ? index[at * ddst.vectors * kLanes + c] : kNowhere<Index>;
+      delta[i] = inside ? to_float(ddst.data[at * ddst.stride + c]) : 0.0f;
+    }
+    for (int i = 0; i < kAhead; ++i) {
+      if (choice[i] == kNowhere<Index>) continue;
+      const int y = (begin + i) / ddst.w * desc.stride_y - desc.padding / 2 + choice[i] / desc.size;
+      const int x = (begin + i) % ddst.w * desc.stride_x - desc.padding / 2 + choice[i] % desc.size;
+      sums[(y * dsrc.w + x) * channels + lane] += delta[i];
+    }
+  }
+  __syncthreads();
+  for (int p = static_cast<int>(threadIdx.y); p < places && mine; p += kTileRows) {
+    T* to = dsrc.data + (static_cast<int64_t>(blockIdx.y) * places + p) * dsrc.stride + c;
+    const float before = accumulate ? to_float(*to) : 0.0f;
+    store_one(to, c < dsrc.c ? before + sums[p * channels + lane] : 0.0f);
+  }
+}
+
+// Channels of a tile: as many vectors as fit; 0 where the image is too large for one, or few windows cover a place.
+template <class T>
+int tile_channels(const PoolDesc& desc, const View<T>& dsrc) {
+  constexpr int kFewWindows = 8, kMostImages = 65535;
+  const int covering = static_cast<int>(ceil_div(desc.size, desc.stride_x) * ceil_div(desc.size, desc.stride_y));
+  const int64_t places = static_cast<int64_t>(dsrc.h) * dsrc.w;
+  if (covering <= kFewWindows || dsrc.n > kMostImages || places > kTileFloats / kLanes) return 0;
+  const int fit = kTileFloats / static_cast<int>(places) / kLanes * kLanes;
+  return std::min({fit, kTileChannels, dsrc.vectors * kLanes});
+}
+
 // A block for the vectors of one image (blockIdx.y).
 template <class T>
 __global__ void __launch_bounds__(kBlock) average_kernel(View<T> src, View<T> dst) {
@@ -184,7 +236,14 @@ void max_pool_backward(const Context& context, const PoolDesc& desc, const Tenso
   DK_ASSERT(ddst.n == dsrc.n && ddst.c == dsrc.c && ddst.dtype == dsrc.dtype);
   with_element(dsrc.dtype, [&]<class T>() {
     const View<T> from = make_view<T>(ddst), to = make_view<T>(dsrc);
+    const int channels = tile_channels(desc, to);
     with_index(desc, [&]<class Index>() {
+      if (channels > 0) {
+        const dim3 grid(static_cast<unsigned>(ceil_div(to.vectors * kLanes, channels)), static_cast<unsigned>(to.n));
+        DK_LAUNCH_WITH_BARRIERS((max_pool_backward_tile<T, Index>), grid, dim3(static_cast<unsigned>(channels), kTileRows),
+                                context.stream, desc, from, static_cast<const Index*>(index), to, accumulate);
+        return;
+      }
       DK_LAUNCH((max_pool_backward_kernel<T, Index>), blocks_for_vectors(to), kBlock, context.stream, desc, from,
                 static_cast<const Choices<Index>*>(index), to, accumulate);
     });
