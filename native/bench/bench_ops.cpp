@@ -238,11 +238,16 @@ void bench_tensor_ops(Bench& bench, DType dtype) {
   sgd.v = bench.floats(kParameters);
   sgd.g = bench.floats(kParameters);
   sgd.count = kParameters;
-  sgd.rate = 1e-3f;
   sgd.momentum = 0.9f;
   sgd.decay = 5e-4f;
-  bench_op("sgd update", 20.0 * kParameters, [&] { backend.sgd_update(sgd); });
-  bench_op("average towards", 12.0 * kParameters, [&] { backend.average_towards(sgd.w, sgd.g, kParameters, 0.999f); });
+  const StepValues values{0, 0, 1e-3f, 0.999f};
+  void* step = bench.memory(sizeof values);
+  int32_t* not_finite = static_cast<int32_t*>(bench.memory(sizeof(int32_t)));
+  backend.upload(step, &values, sizeof values);
+  const auto update = [&] { backend.update({&sgd, 1}, static_cast<const StepValues*>(step), not_finite); };
+  bench_op("update", 20.0 * kParameters, update);
+  sgd.ema = bench.floats(kParameters);
+  bench_op("update with average", 28.0 * kParameters, update);
 }
 
 int run(int count, char** arguments) {

@@ -191,8 +191,7 @@ Times time_steps(BenchSetup& setup, ParamStore& store, Network& network) {
     pass.stopwatch = backward.get();
     network.backward(store, pass);
     update->mark();
-    update_weights(setup.def, store, backend, {step + 1, 1e-5f, setup.batch});
-    network.weights_changed(store);
+    update_weights(network, store, {step + 1, 1e-5f, setup.batch});
     update->mark();
     if (step < setup.warmup) continue;
     const std::vector<double> there = forward->intervals(), back = backward->intervals();

@@ -90,24 +90,14 @@ int bench_step(BenchSetup& setup) {
   const std::vector<float> truth = bench_truth(setup.def, setup.batch);
   TrainPass pass;
   pass.pixels = pixels.data(), pass.truth = truth.data();
-  std::vector<double> seconds, forward, backward, update;
+  std::vector<double> seconds;
   for (int i = 0; i < setup.warmup + setup.steps; ++i) {
     const Clock::time_point begin = Clock::now();
     store.zero_gradients();
-    network.forward_train(store, pass);
-    const double t1 = since(begin);
-    network.backward(store, pass);
-    const double t2 = since(begin);
-    if (!update_weights(setup.def, store, backend, {i + 1, 1e-5f, setup.batch})) fail(Status::internal, "the weights diverged");
-    network.weights_changed(store);
-    backend.finish();
-    const double t3 = since(begin);
-    if (i < setup.warmup) continue;
-    seconds.push_back(t3);
-    forward.push_back(t1), backward.push_back(t2 - t1), update.push_back(t3 - t2);
-  }
-  if (!setup.json) {
-    std::printf("forward %.4f s, backward %.4f s, update %.4f s\n", median_of(forward), median_of(backward), median_of(update));
+    network.train(store, pass);
+    update_weights(network, store, {i + 1, 1e-5f, setup.batch});
+    if (!network.outcome().finite) fail(Status::internal, "the weights diverged");
+    if (i >= setup.warmup) seconds.push_back(since(begin));
   }
   // Backward costs twice the forward pass, less the first layer's data gradient.
   const double gflop = setup.batch * (3 * network_bflops(setup.def) - layer_bflops(setup.def.layers[0]));

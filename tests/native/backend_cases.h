@@ -31,7 +31,7 @@ std::vector<OpCase> conv_cases();       // backend_cases_conv.cpp
 std::vector<OpCase> norm_cases();       // backend_cases_norm.cpp: batch norm, bias and activation
 std::vector<OpCase> pool_cases();       // backend_cases_pool.cpp: pooling, upsampling
 std::vector<OpCase> tensor_cases();     // backend_cases_tensor.cpp: copies, products, dropout
-std::vector<OpCase> parameter_cases();  // backend_cases_tensor.cpp: update, average
+std::vector<OpCase> parameter_cases();  // backend_cases_tensor.cpp: update with averages
 std::vector<OpCase> chain_cases();      // backend_cases_chain.cpp: a few layers trained a few times
 
 }  // namespace dk::test

@@ -44,7 +44,9 @@ struct Chain {
 
   static void update(Rig& rig, Weights& layer) {
     const int64_t count = rig.backend().conv_weight_floats(layer.shape);
-    rig.backend().sgd_update({layer.w, layer.v, layer.g, count, 0.001f, 0.9f, 0.001f, 0});
+    SgdArgs array{layer.w, layer.v, layer.g, nullptr, count};
+    array.momentum = 0.9f, array.decay = 0.001f;
+    rig.update({array}, 0.001f);
     rig.backend().zero(layer.g, count * 4);
     layer.plan->weights_changed(layer.w);
   }

@@ -1,4 +1,4 @@
-// Import and export, fill, copies, products, dropout, and the two operations on parameters.
+// Import and export, fill, copies, products, dropout, and the update of parameters.
 #include "backend_cases.h"
 #include "core/status.h"
 
@@ -102,40 +102,64 @@ struct Dropout {
   std::string name() const { return strf("dropout %g ", probability) + words(shape, view, {}, accumulate); }
   void run(Rig& rig) const {
     const Tensor src = rig.tensor(shape, view), dst = rig.tensor(shape, view);
-    rig.backend().dropout(src, probability, 0x123456789abcdefull, 77, 5, dst, accumulate);
+    rig.backend().dropout(src, probability, 0x123456789abcdefull, 5, rig.step({77, 8}), dst, accumulate);
     rig.record("dst", dst);
     if (accumulate) return;
-    rig.backend().dropout(src, probability, 0x123456789abcdefull, 78, 5, src, false);
+    rig.backend().dropout(src, probability, 0x123456789abcdefull, 5, rig.step({78, 8}), src, false);
     rig.record("in place", src);
   }
 };
 
-struct SgdUpdate {
+// Three arrays at once, as of a layer: with decay and clip, plain, and only averaged.
+struct Update {
   int64_t count;
   float decay, clip;
 
-  std::string name() const { return strf("sgd update of %d, decay %g, clip %g", static_cast<int>(count), decay, clip); }
+  std::string name() const { return strf("update of %d, decay %g, clip %g", static_cast<int>(count), decay, clip); }
   void run(Rig& rig) const {
-    float* w = rig.floats(rig.draw(count));
-    float* v = rig.floats(rig.draw(count));
-    SgdArgs args{w, v, nullptr, count, 0.013f, 0.949f, decay, clip};
-    for (int step = 0; step < 3; ++step) {
-      args.g = rig.floats(rig.draw(count, -20, 20));
-      rig.record_values("finite", {rig.backend().sgd_update(args) ? 1.0f : 0.0f});
+    std::vector<SgdArgs> arrays(3);
+    for (SgdArgs& array : arrays) {
+      array.count = count;
+      array.w = rig.floats(rig.draw(count));
+      array.v = rig.floats(rig.draw(count));
+      array.ema = rig.floats(rig.draw(count));
+      array.momentum = 0.949f;
+      array.rate_factor = 0.7f, array.rate_divisor = 3.0f;
     }
-    rig.record_values("w", rig.read(w, count));
-    rig.record_values("v", rig.read(v, count));
+    arrays[0].decay = decay, arrays[0].clip = clip;
+    arrays[1].ema = nullptr;
+    arrays[2].v = nullptr;
+    for (int step = 0; step < 3; ++step) {
+      for (SgdArgs& array : arrays) array.g = array.v != nullptr ? rig.floats(rig.draw(count, -20, 20)) : nullptr;
+      rig.record_values("finite", {rig.update(arrays, 0.06f, 0.9f) ? 1.0f : 0.0f});
+    }
+    for (const SgdArgs& array : arrays)
+      for (const float* values : {array.w, array.v, array.ema})
+        if (values != nullptr) rig.record_values("values", rig.read(values, count));
   }
 };
 
-struct AverageTowards {
-  int64_t count;
-
-  std::string name() const { return strf("average of %d", static_cast<int>(count)); }
+// More arrays than go into one launch of any back end.
+struct UpdateOfMany {
+  std::string name() const { return "update of many arrays"; }
   void run(Rig& rig) const {
-    float* ema = rig.floats(rig.draw(count));
-    rig.backend().average_towards(ema, rig.floats(rig.draw(count)), count, 0.9f);
-    rig.record_values("ema", rig.read(ema, count));
+    std::vector<SgdArgs> arrays;
+    for (int i = 0; i < 900; ++i) {
+      SgdArgs array;
+      array.count = 16 + i % 7 * 16;
+      array.w = rig.floats(rig.draw(array.count));
+      array.v = rig.floats(rig.draw(array.count));
+      array.g = rig.floats(rig.draw(array.count));
+      array.rate_factor = static_cast<float>(i);
+      arrays.push_back(array);
+    }
+    rig.update(arrays, 0.001f);
+    std::vector<float> all;
+    for (const SgdArgs& array : arrays) {
+      const std::vector<float> w = rig.read(array.w, array.count);
+      all.insert(all.end(), w.begin(), w.end());
+    }
+    rig.record_values("w", all);
   }
 };
 
@@ -176,11 +200,11 @@ std::vector<OpCase> parameter_cases() {
   // Parameters are f32 in every net, so the same bound holds in both.
   std::vector<OpCase> cases;
   for (const int64_t count : {1, 16, 1003, 70000}) {
-    cases.push_back(op_case(SgdUpdate{count, 0, 0}, kF32Tolerance, kF32Tolerance));
-    cases.push_back(op_case(SgdUpdate{count, 0.032f, 0}, kF32Tolerance, kF32Tolerance));
-    cases.push_back(op_case(SgdUpdate{count, 0.032f, 0.25f}, kF32Tolerance, kF32Tolerance));
-    cases.push_back(op_case(AverageTowards{count}, kF32Tolerance, kF32Tolerance));
+    cases.push_back(op_case(Update{count, 0, 0}, kF32Tolerance, kF32Tolerance));
+    cases.push_back(op_case(Update{count, 0.032f, 0}, kF32Tolerance, kF32Tolerance));
+    cases.push_back(op_case(Update{count, 0.032f, 0.25f}, kF32Tolerance, kF32Tolerance));
   }
+  cases.push_back(op_case(UpdateOfMany{}, kF32Tolerance, kF32Tolerance));
   return cases;
 }
 

@@ -126,6 +126,20 @@ std::vector<float> Rig::read(const float* floats, int64_t count) {
   return values;
 }
 
+const StepValues* Rig::step(const StepValues& values) {
+  void* device = memory(sizeof values);
+  backend_.upload(device, &values, sizeof values);
+  return static_cast<const StepValues*>(device);
+}
+
+bool Rig::update(const std::vector<SgdArgs>& arrays, float rate, float average_share) {
+  int32_t* flag = static_cast<int32_t*>(memory(sizeof(int32_t)));
+  backend_.update(arrays, step({0, 0, rate, average_share}), flag);
+  int32_t not_finite = -1;
+  backend_.download(&not_finite, flag, sizeof not_finite);
+  return not_finite == 0;
+}
+
 void Rig::record(const std::string& name, const Tensor& t) {
   for (const Buffer& buffer : buffers_) {
     if (buffer.whole.data != t.data) continue;

@@ -66,6 +66,11 @@ class Rig {
   std::vector<float> draw(int64_t count, float low = -1, float high = 1);
   std::vector<float> read(const float* floats, int64_t count);
 
+  // In the back end's memory: what an operation reads of the step.
+  const StepValues* step(const StepValues& values);
+  // Backend::update at this rate, averages keeping this share; false if a w is not finite.
+  bool update(const std::vector<SgdArgs>& arrays, float rate, float average_share = 0);
+
   // Keep the outcome: of a view (its buffer's other channels are checked), of a per-channel array (its padding is checked).
   void record(const std::string& name, const Tensor& t);
   void record_channels(const std::string& name, const float* channels, int c);

@@ -97,7 +97,7 @@ TEST_SUITE("backend accumulate") {
       check_tensor(rig, shape, [&](const Tensor& d, bool add) { backend.multiply(a, b, d, add); });
       check_tensor(rig, shape, [&](const Tensor& d, bool add) { backend.multiply(a, scalar, d, add); });
       check_tensor(rig, {2, 5, 1, 1}, [&](const Tensor& d, bool add) { backend.multiply_reduce(a, b, d, add); });
-      check_tensor(rig, shape, [&](const Tensor& d, bool add) { backend.dropout(a, 0.3f, 1, 2, 3, d, add); });
+      check_tensor(rig, shape, [&](const Tensor& d, bool add) { backend.dropout(a, 0.3f, 1, 3, rig.step({2}), d, add); });
     });
   }
 

@@ -253,7 +253,7 @@ TEST_SUITE("backend answers") {
       float* buffer = rig.floats(Values(kCount));
       for (int step = 0; step < 3; ++step) {
         const Values g = rig.draw(kCount, -5, 5);
-        CHECK(rig.backend().sgd_update({weights, buffer, rig.floats(g), kCount, kRate, kMomentum, kDecay, 0}));
+        CHECK(rig.update({{weights, buffer, rig.floats(g), nullptr, kCount, 1, 1, kMomentum, kDecay, 0}}, kRate));
         for (int i = 0; i < kCount; ++i) {
           v[i] = v[i] + g[i] - kDecay * w[i];
           w[i] = w[i] + kRate * v[i];
@@ -269,7 +269,7 @@ TEST_SUITE("backend answers") {
     on_every_backend([](Rig& rig) {
       float* w = rig.floats({0.5f, -0.5f, 0.125f});
       float* v = rig.floats(Values(3));
-      CHECK(rig.backend().sgd_update({w, v, rig.floats({1000, -1000, 1}), 3, 0.01f, 0.9f, 0, 0.75f}));
+      CHECK(rig.update({{w, v, rig.floats({1000, -1000, 1}), nullptr, 3, 1, 1, 0.9f, 0, 0.75f}}, 0.01f));
       CHECK(rig.read(w, 3)[0] == 0.75f);
       CHECK(rig.read(w, 3)[1] == -0.75f);
       CHECK(rig.read(w, 3)[2] == doctest::Approx(0.135));
@@ -277,8 +277,13 @@ TEST_SUITE("backend answers") {
         for (const int place : {0, 511, 1000, 1002}) {
           Values g(1003, 1.0f);
           g[place] = bad;
-          float* many = rig.floats(Values(1003, 0.5f));
-          CHECK_FALSE(rig.backend().sgd_update({many, rig.floats(Values(1003)), rig.floats(g), 1003, 0.01f, 0.9f, 0, 0}));
+          SgdArgs good, one;
+          for (SgdArgs* array : {&good, &one}) {
+            array->w = rig.floats(Values(1003, 0.5f)), array->v = rig.floats(Values(1003)), array->count = 1003;
+            array->g = rig.floats(array == &one ? g : Values(1003, 1.0f));
+          }
+          CHECK_FALSE(rig.update({good, one, good}, 0.01f));
+          CHECK(rig.update({good}, 0.01f));
         }
     });
   }
@@ -286,8 +291,12 @@ TEST_SUITE("backend answers") {
   TEST_CASE("moving average") {
     on_every_backend([](Rig& rig) {
       float* ema = rig.floats({1, -2});
-      rig.backend().average_towards(ema, rig.floats({3, 4}), 2, 0.75f);
+      SgdArgs array{rig.floats({3, 4}), nullptr, nullptr, ema, 2};
+      CHECK(rig.update({array}, 1.0f, 0.75f));
       CHECK(rig.read(ema, 2) == Values{1.5f, -0.5f});
+      CHECK(rig.read(array.w, 2) == Values{3, 4});
+      CHECK(rig.update({array}, 1.0f, 0.0f));
+      CHECK(rig.read(ema, 2) == Values{3, 4});
     });
   }
 
@@ -296,8 +305,8 @@ TEST_SUITE("backend answers") {
       const Shape shape{2, 32, 40, 40};
       const Tensor ones = rig.tensor(shape), a = rig.tensor(shape), b = rig.tensor(shape);
       rig.backend().fill(ones, 1.0f);
-      rig.backend().dropout(ones, 0.2f, 5, 100, 7, a, false);
-      rig.backend().dropout(ones, 0.2f, 5, 100, 7, b, false);
+      rig.backend().dropout(ones, 0.2f, 5, 7, rig.step({100}), a, false);
+      rig.backend().dropout(ones, 0.2f, 5, 7, rig.step({100}), b, false);
       CHECK(rig.values(a) == rig.values(b));
       double kept = 0;
       for (const float value : rig.values(a)) {
@@ -305,9 +314,9 @@ TEST_SUITE("backend answers") {
         kept += value != 0;
       }
       CHECK(kept / static_cast<double>(a.count()) == doctest::Approx(0.8).epsilon(0.006));  // 102,400 values: 4 sigma
-      rig.backend().dropout(ones, 0.2f, 5, 101, 7, b, false);
+      rig.backend().dropout(ones, 0.2f, 5, 7, rig.step({101}), b, false);
       CHECK(rig.values(a) != rig.values(b));
-      rig.backend().dropout(ones, 0.2f, 5, 100, 8, b, false);
+      rig.backend().dropout(ones, 0.2f, 5, 8, rig.step({100}), b, false);
       CHECK(rig.values(a) != rig.values(b));
     });
   }
@@ -315,7 +324,7 @@ TEST_SUITE("backend answers") {
   TEST_CASE("the dropout mask goes by the element's place in NCHW order") {
     on_every_backend([](Rig& rig) {
       const Tensor src = rig.tensor({2, 21, 3, 5}, {16, 0}, 1, 2), dst = rig.tensor({2, 21, 3, 5});
-      rig.backend().dropout(src, 0.5f, 5, 100, 7, dst, false);
+      rig.backend().dropout(src, 0.5f, 5, 7, rig.step({100}), dst, false);
       const Values in = rig.values(src), out = rig.values(dst);
       int wrong = 0;
       for (size_t i = 0; i < in.size(); ++i)

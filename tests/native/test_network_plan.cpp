@@ -130,8 +130,10 @@ Trained train(const NetworkDef& def, Backend& backend, const NetworkOptions& opt
     network.weights_changed(store);
     network.forward_train(store, pass);
     network.backward(store, pass);
-    for (const YoloLayer* yolo : network.yolo_layers()) trained.costs.push_back(yolo->stats().cost);
-    REQUIRE(update_weights(def, store, backend, {iteration, 0.01f, options.batch, -1}));
+    update_weights(network, store, {iteration, 0.01f, options.batch, -1});
+    const StepOutcome outcome = network.outcome();
+    REQUIRE(outcome.finite);
+    for (const YoloStats& stats : outcome.stats) trained.costs.push_back(stats.cost);
   }
   for (const ParamArray& array : store.arrays()) {
     for (const float* from : {array.w, array.g, array.v}) {

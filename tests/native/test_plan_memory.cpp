@@ -43,7 +43,7 @@ class Verified {
  public:
   Verified(const NetworkDef& def, const Run& run)
       : run_(run), backend_(run.rules, run.summing, run.fusing), store_(def, backend_, {run.training, false}),
-        network_(def, backend_, {run.training, run.dtype, run.batch, run.recompute}) {
+        network_(def, backend_, {run.training, run.dtype, run.batch, run.recompute, 2}) {
     network_.allocate();
     watch();
     const int max_boxes = def.last_yolo() ? def.last_yolo()->yolo().scalars.max_boxes : 0;
@@ -75,14 +75,14 @@ class Verified {
         continue;
       }
       TrainPass train;
-      train.truth = truth_.data();
+      train.pixels = train.truth = truth_.data();  // nothing is read
       train.first_image = static_cast<uint32_t>(part * run_.batch);
       train.accumulate_gradients = part > 0;
       train.stop_before = stop_before;
       network_.forward_train(store_, train);
       network_.backward(store_, train);
     }
-    if (run_.training) update_weights(def(), store_, backend_, {1, 0.001f, 2 * run_.batch, stop_before});
+    if (run_.training) update_weights(network_, store_, {1, 0.001f, 2 * run_.batch, stop_before});
   }
 
   std::string faults() {

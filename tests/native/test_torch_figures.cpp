@@ -94,13 +94,14 @@ class Training {
     const FloatBlock gradients = store_.gradients();
     if (gradient_scale_ != 1) REQUIRE(backend_.scale_floats(gradients.data, gradients.floats, 1 / gradient_scale_));
     double cost = 0;
-    for (const YoloLayer* yolo : network_.yolo_layers()) cost += yolo->stats().cost;
+    for (const YoloStats& stats : network_.outcome().stats) cost += stats.cost;
     return cost / static_cast<double>(network_.yolo_layers().size()) / def_.net.batch;
   }
 
   float update(int iteration) {
     const float rate = learning_rate_at(def_.net, iteration, 1);
-    REQUIRE(update_weights(def_, store_, backend_, {iteration, rate, def_.net.batch, -1}));
+    update_weights(network_, store_, {iteration, rate, def_.net.batch, -1});
+    REQUIRE(network_.outcome().finite);
     return rate;
   }
 

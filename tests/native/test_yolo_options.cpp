@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/host_yolo.h"
 #include "core/status.h"
 #include "doctest/doctest.h"
 #include "layers/yolo_head.h"
@@ -54,7 +55,7 @@ struct Head {
     truth.assign(static_cast<size_t>(p.max_boxes) * 5, 0);
     for (size_t t = 0; t < truths.size(); ++t) std::copy(truths[t].begin(), truths[t].end(), truth.begin() + t * 5);
     out = raw;
-    stats = dk::yolo_forward_train(p, 1, kSide, kSide, kNet, kNet, out.data(), truth.data(), delta.data());
+    stats = dk::yolo_stats(p, dk::yolo_forward_train(p, 1, kSide, kSide, kNet, kNet, out.data(), truth.data(), delta.data()));
     return *this;
   }
 
@@ -321,7 +322,8 @@ TEST_SUITE("yolo_options") {
       omp_set_num_threads(k ? 4 : 1);
       std::vector<float> io = raw;
       deltas[k].resize(raw.size());
-      stats[k] = dk::yolo_forward_train(one.p, images, kSide, kSide, kNet, kNet, io.data(), truth.data(), deltas[k].data());
+      stats[k] = dk::yolo_stats(
+          one.p, dk::yolo_forward_train(one.p, images, kSide, kSide, kNet, kNet, io.data(), truth.data(), deltas[k].data()));
     }
     omp_set_num_threads(threads);
     CHECK(deltas[0] == deltas[1]);
@@ -331,8 +333,8 @@ TEST_SUITE("yolo_options") {
     int64_t count = 0;
     for (int b = 0; b < images; ++b) {
       std::vector<float> io(raw.begin() + b * kFloats, raw.begin() + (b + 1) * kFloats), delta(kFloats);
-      const YoloStats s =
-          dk::yolo_forward_train(one.p, 1, kSide, kSide, kNet, kNet, io.data(), truth.data() + b * 15, delta.data());
+      const YoloStats s = dk::yolo_stats(
+          one.p, dk::yolo_forward_train(one.p, 1, kSide, kSide, kNet, kNet, io.data(), truth.data() + b * 15, delta.data()));
       CHECK(std::equal(delta.begin(), delta.end(), deltas[0].begin() + b * kFloats));
       class_loss += s.class_loss;
       count += s.count;

@@ -70,6 +70,12 @@ void VerifyingBackend::zero(void* device, int64_t bytes) {
   if (bytes > 0) ledger_.room(device, bytes);
 }
 
+void VerifyingBackend::copy_bytes(void* to, const void* from, int64_t bytes) {
+  begin("copy_bytes");
+  ledger_.array(to, bytes, "the target");
+  ledger_.array(from, bytes, "the source");
+}
+
 void VerifyingBackend::import_planar(const float*, const Tensor& dst) {
   begin("import_planar");
   ledger_.write(dst, "dst", Content::any);
@@ -94,7 +100,10 @@ void VerifyingBackend::pointwise(const Tensor& src, const Tensor& dst, bool accu
 
 void VerifyingBackend::copy(const Tensor& src, const Tensor& dst, float, bool accumulate) {
   begin("copy");
-  pointwise(src, dst, accumulate);
+  if (!src.planar || src.dtype != DType::f32) return pointwise(src, dst, accumulate);
+  shape(src, dst.n, dst.c, dst.h, dst.w, "src");
+  ledger_.apart(dst, src, "src");
+  ledger_.write_or_add(dst, "dst", ledger_.read(src, "src"), accumulate);
 }
 
 void VerifyingBackend::copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count,
@@ -343,24 +352,54 @@ void VerifyingBackend::multiply_reduce(const Tensor& a, const Tensor& b, const T
   ledger_.write_or_add(dst, "dst", content, accumulate);
 }
 
-void VerifyingBackend::dropout(const Tensor& src, float, uint64_t, uint64_t, uint32_t, const Tensor& dst, bool accumulate) {
+void VerifyingBackend::dropout(const Tensor& src, float, uint64_t, uint32_t, const StepValues* step, const Tensor& dst,
+                               bool accumulate) {
   begin("dropout");
+  ledger_.array(step, sizeof *step, "the step");
   pointwise(src, dst, accumulate);
 }
 
-bool VerifyingBackend::sgd_update(const SgdArgs& args) {
-  begin("sgd_update");
-  ledger_.array(args.w, args.count * kFloat, "w");
-  ledger_.array(args.v, args.count * kFloat, "v");
-  ledger_.array(args.g, args.count * kFloat, "g");
-  gradients_.erase(args.g);
-  return true;
+int64_t VerifyingBackend::yolo_scratch_bytes(const YoloParams& params, int n) const { return int64_t{64} * n * params.max_boxes; }
+
+void VerifyingBackend::head_tensor(const Tensor& raw, const Tensor& t, const char* role, Content content) {
+  shape(t, raw.n, raw.c, raw.h, raw.w, role);
+  if (t.dtype != DType::f32 || !t.planar) ledger_.fault("%s is not f32 and planar", role);
+  ledger_.apart(t, raw, "raw");
+  ledger_.write(t, role, content);
 }
 
-void VerifyingBackend::average_towards(float* ema, const float* w, int64_t count, float) {
-  begin("average_towards");
-  ledger_.array(ema, count * kFloat, "ema");
-  ledger_.array(w, count * kFloat, "w");
+void VerifyingBackend::yolo_activate(const YoloParams& params, const Tensor& raw, const Tensor& out) {
+  begin("yolo_activate");
+  ledger_.array(params.anchors, 2 * params.num * kFloat, "the anchors");
+  ledger_.array(params.mask, params.mask_count * kFloat, "the mask");
+  ledger_.read(raw, "raw", Content::value);
+  head_tensor(raw, out, "out", Content::value);
+}
+
+void VerifyingBackend::yolo_loss(const YoloHead& head, const StepValues* step, const Tensor& raw, const Tensor& out,
+                                 const Tensor& delta, void* scratch) {
+  yolo_activate(head.params, raw, out);
+  begin("yolo_loss");
+  head_tensor(raw, delta, "delta", Content::delta);
+  ledger_.apart(delta, out, "out");
+  ledger_.array(step, sizeof *step, "the step");
+  ledger_.array(head.truth, int64_t{5} * raw.n * head.params.max_boxes * kFloat, "the truth");
+  ledger_.array(head.figures, sizeof *head.figures, "the figures");
+  ledger_.room(scratch, yolo_scratch_bytes(head.params, raw.n));
+}
+
+void VerifyingBackend::update(std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite) {
+  begin("update");
+  ledger_.array(step, sizeof *step, "the step");
+  ledger_.array(not_finite, sizeof *not_finite, "the flag");
+  for (const SgdArgs& array : arrays) {
+    ledger_.array(array.w, array.count * kFloat, "w");
+    if (array.ema != nullptr) ledger_.array(array.ema, array.count * kFloat, "ema");
+    if (array.v == nullptr) continue;
+    ledger_.array(array.v, array.count * kFloat, "v");
+    ledger_.array(array.g, array.count * kFloat, "g");
+    gradients_.erase(array.g);
+  }
 }
 
 }  // namespace dk::test

@@ -1,6 +1,5 @@
 // A back end that computes nothing: it holds every operation against what the back ends' contract (backend/backend.h) and the
-// plan allow. Memory is addresses only, so that the largest networks and mini-batches run in no time. The engine's own host code
-// (the [yolo] loss among it) runs on zeros.
+// plan allow. Memory is addresses only, so that the largest networks and mini-batches run in no time.
 #pragma once
 
 #include <set>
@@ -27,6 +26,7 @@ class VerifyingBackend final : public Backend {
   void upload(void* device, const void* host, int64_t bytes) override;
   void download(void* host, const void* device, int64_t bytes) override;
   void zero(void* device, int64_t bytes) override;
+  void copy_bytes(void* to, const void* from, int64_t bytes) override;
 
   int channel_granularity() const override { return ledger_.rules().granularity; }
   int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const override {
@@ -73,11 +73,14 @@ class VerifyingBackend final : public Backend {
 
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override;
   void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override;
-  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step, const Tensor& dst,
                bool accumulate) override;
 
-  bool sgd_update(const SgdArgs& args) override;
-  void average_towards(float* ema, const float* w, int64_t count, float alpha) override;
+  int64_t yolo_scratch_bytes(const YoloParams& params, int n) const override;
+  void yolo_activate(const YoloParams& params, const Tensor& raw, const Tensor& out) override;
+  void yolo_loss(const YoloHead& head, const StepValues* step, const Tensor& raw, const Tensor& out, const Tensor& delta,
+                 void* scratch) override;
+  void update(std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite) override;
 
   // For its convolutions too.
   void begin(const char* operation);
@@ -93,6 +96,7 @@ class VerifyingBackend final : public Backend {
  private:
   void* take_memory(int64_t bytes) override { return ledger_.allocate(bytes); }
   void give_memory_back(void* memory) override { ledger_.release(memory); }
+  void head_tensor(const Tensor& raw, const Tensor& t, const char* role, Content content);
   void norm_arrays(const BatchNormArrays& bn, int c, bool backward);
   void tail_shape(const Tensor& x, const NormTail& tail, const Tensor& out, const char* role);
   void norm(const Tensor& x, const BatchNormArrays& bn, const Tensor* residual, const Tensor& out);

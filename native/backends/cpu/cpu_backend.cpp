@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "backend/host_backend.h"
 #include "core/status.h"
 #include "cpu/conv_weights.h"
 #include "cpu/cpu_conv.h"
@@ -15,6 +16,7 @@
 #include "cpu/cpu_norm.h"
 #include "cpu/cpu_pool.h"
 #include "cpu/cpu_processor.h"
+#include "math/dropout.h"
 
 namespace dk {
 namespace {
@@ -30,7 +32,7 @@ std::string describe(const char* instructions, bool bf16, int threads) {
               threads == 1 ? "" : "s");
 }
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend {
  public:
   CpuBackend(int threads, bool avx512) : bf16_(avx512 && processor().bf16) {
     context_.kernels = avx512 ? &cpu::kernels_avx512() : &cpu::kernels_avx2();
@@ -41,8 +43,6 @@ class CpuBackend final : public Backend {
   std::string description() const override { return describe(context_.kernels->name, bf16_, context_.threads); }
   bool supports(DType dtype) const override { return dtype == DType::f32 || (dtype == DType::bf16 && bf16_); }
 
-  void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
-  void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void zero(void* device, int64_t bytes) override { cpu::zero_bytes(context_, device, bytes); }
 
   int channel_granularity() const override { return context_.block(); }
@@ -51,7 +51,7 @@ class CpuBackend final : public Backend {
   void export_planar(const Tensor& src, float* host_nchw) override { cpu::export_planar(context_, src, host_nchw); }
   void fill(const Tensor& dst, float value) override { cpu::fill(context_, dst, value); }
   void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) override {
-    cpu::copy_view(context_, cpu::make_view(context_, src), cpu::make_view(context_, dst), scale, accumulate);
+    cpu::copy(context_, src, dst, scale, accumulate);
   }
   void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) override {
     cpu::copy_channels(context_, src, src_first, dst, dst_first, count, accumulate);
@@ -116,19 +116,20 @@ class CpuBackend final : public Backend {
   void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
     cpu::multiply_reduce(context_, a, b, dst, accumulate);
   }
-  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step, const Tensor& dst,
                bool accumulate) override {
-    cpu::dropout(context_, src, {probability, seed, iteration, layer}, dst, accumulate);
+    const cpu::DropoutKey key{probability, seed, step->iteration, dropout_stream(layer, step->first_image)};
+    cpu::dropout(context_, src, key, dst, accumulate);
   }
 
-  bool sgd_update(const SgdArgs& args) override { return cpu::sgd_update(context_, args); }
-  void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
-    cpu::average_towards(context_, ema, w, count, alpha);
+ protected:
+  bool update_array(const SgdArgs& array, float rate) override { return cpu::update_array(context_, array, rate); }
+  void average_towards(float* ema, const float* w, int64_t count, float share) override {
+    cpu::average_towards(context_, ema, w, count, share);
   }
 
  private:
   void* take_memory(int64_t bytes) override;
-  void give_memory_back(void* memory) override { std::free(memory); }
   cpu::StoredWeights stored(const ConvWeightShape& shape) const { return {shape, context_.block()}; }
 
   const bool bf16_;

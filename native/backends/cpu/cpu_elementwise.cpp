@@ -135,6 +135,30 @@ void copy_view(const Context& context, const View& src, const View& dst, float s
   });
 }
 
+// A planar tensor of floats goes through a few vectors at a time.
+void copy_planar(const Context& context, const Tensor& src, const View& dst, float scale, bool accumulate) {
+  constexpr int64_t kVectors = 64;
+  constexpr int kFloat = static_cast<int>(DType::f32);
+  check_planar(src);
+  DK_ASSERT(src.dtype == DType::f32 && src.n == dst.n && src.c == dst.c && src.h == dst.h && src.w == dst.w);
+  const float* all = static_cast<const float*>(src.data);
+  for_each_run(context, dst, [&](int image, int block, int64_t first, int64_t count) {
+    alignas(64) float vectors[kVectors * kMaxBlock];
+    const int lane = block * context.block();
+    for (int64_t done = 0; done < count; done += kVectors) {
+      const int64_t part = std::min(kVectors, count - done);
+      const float* planar = all + (static_cast<int64_t>(image) * dst.c + lane) * dst.plane + first + done;
+      context.kernels->import_block[kFloat](planar, dst.plane, std::min(context.block(), dst.c - lane), part, vectors);
+      context.kernels->copy[kFloat][dst.dtype](vectors, dst.at(image, block, first + done), part, scale, accumulate);
+    }
+  });
+}
+
+void copy(const Context& context, const Tensor& src, const Tensor& dst, float scale, bool accumulate) {
+  if (src.planar) return copy_planar(context, src, make_view(context, dst), scale, accumulate);
+  copy_view(context, make_view(context, src), make_view(context, dst), scale, accumulate);
+}
+
 void copy_channels(const Context& context, const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count,
                    bool accumulate) {
   DK_ASSERT(src_first >= 0 && dst_first >= 0 && count >= 0 && src_first + count <= src.c && dst_first + count <= dst.c);
@@ -193,7 +217,7 @@ void dropout(const Context& context, const Tensor& src, const DropoutKey& key, c
       const uint64_t element = static_cast<uint64_t>(item * plane + place);
       if (element / 4 != drawn) {
         drawn = element / 4;
-        block = dropout_block(key.seed, key.iteration, key.layer, drawn);
+        block = dropout_block(key.seed, key.iteration, key.stream, drawn);
       }
       const bool kept = dropout_keeps(block.v[element % 4], key.probability);
       const float value = kept ? scale * from.load(image, channel, place) : 0.0f;
@@ -202,20 +226,20 @@ void dropout(const Context& context, const Tensor& src, const DropoutKey& key, c
   });
 }
 
-bool sgd_update(const Context& context, const SgdArgs& args) {
-  const float clip = args.clip > 0 ? args.clip : std::numeric_limits<float>::infinity();
+bool update_array(const Context& context, const SgdArgs& array, float rate) {
+  const float clip = array.clip > 0 ? array.clip : std::numeric_limits<float>::infinity();
   std::atomic<bool> finite{true};
-  for_each_part(context, args.count, [&](int64_t first, int64_t count) {
+  for_each_part(context, array.count, [&](int64_t first, int64_t count) {
     if (!context.kernels->sgd(
-            {args.w + first, args.v + first, args.g + first, count, args.rate, args.momentum, args.decay, clip}))
+            {array.w + first, array.v + first, array.g + first, count, rate, array.momentum, array.decay, clip}))
       finite.store(false, std::memory_order_relaxed);
   });
   return finite.load();
 }
 
-void average_towards(const Context& context, float* ema, const float* w, int64_t count, float alpha) {
+void average_towards(const Context& context, float* ema, const float* w, int64_t count, float share) {
   for_each_part(context, count,
-                [&](int64_t first, int64_t part) { context.kernels->average(ema + first, w + first, part, alpha); });
+                [&](int64_t first, int64_t part) { context.kernels->average(ema + first, w + first, part, share); });
 }
 
 void add_floats(const Context& context, const float* src, float* dst, int64_t count) {

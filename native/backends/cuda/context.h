@@ -28,7 +28,7 @@ struct Context {
   int device = 0;
   void* engines = nullptr;    // what convolutions share (conv_engine.h)
   float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
-  int* not_finite = nullptr;  // set by an update whose weights left the finite numbers
+  int* not_finite = nullptr;  // set by a scaling whose results left the finite numbers
 };
 
 // Partial sums of reductions: two for each channel and slice of the places.

@@ -15,10 +15,44 @@ constexpr int64_t kAlignment = 256;
 
 int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
+// Weights of a convolution that computes in 16 bits, and their copy.
+struct Rounding {
+  const float* weights;
+  void* rounded;
+  int64_t count;
+};
+
+// Those of a launch, all of one type; first_block[i] is where the i-th begins among the blocks.
+struct Roundings {
+  static constexpr int kMost = 128;
+  Rounding each[kMost];
+  unsigned first_block[kMost];
+  int count = 0;
+  unsigned blocks = 0;
+  DType dtype = DType::bf16;
+};
+
+constexpr int kRoundedVectors = 4;  // by a thread
+
 template <class T>
-__global__ void __launch_bounds__(kBlock) round_weights(const float* weights, int64_t count, T* rounded) {
-  const int64_t at = task_index() * kLanes;
-  if (at < count) store(rounded + at, load(weights + at));
+__global__ void __launch_bounds__(kBlock) round_weights(const __grid_constant__ Roundings all) {
+  int index = 0;
+  while (index + 1 < all.count && all.first_block[index + 1] <= blockIdx.x) ++index;
+  const Rounding& one = all.each[index];
+  const int64_t first = static_cast<int64_t>(blockIdx.x - all.first_block[index]) * kRoundedVectors * kBlock;
+  for (int k = 0; k < kRoundedVectors; ++k) {
+    const int64_t at = (first + k * kBlock + threadIdx.x) * kLanes;
+    if (at < one.count) store(static_cast<T*>(one.rounded) + at, load(one.weights + at));
+  }
+}
+
+void launch(const Context& context, Roundings* all) {
+  if (all->count == 0) return;
+  with_element(all->dtype, [&]<class T>() {
+    DK_LAUNCH(round_weights<T>, dim3(all->blocks), kBlock, context.stream, *all);
+  });
+  DK_CUDA_LAUNCHED("round_weights");
+  *all = {};
 }
 
 template <class T>
@@ -61,13 +95,19 @@ class CudaConv final : public ConvPlan {
   int64_t private_bytes() const override { return desc_.dtype == DType::f32 ? 0 : weight_bytes_; }
 
   void weights_changed(const float* weights) override {
+    const ChangedWeights one{this, weights};
+    cuda::weights_changed(context_, {&one, 1});
+  }
+
+  // Nothing in f32, which computes with the weights themselves.
+  void add_rounding(const float* weights, Roundings* all) {
     if (desc_.dtype == DType::f32) return;
     if (rounded_ == nullptr) rounded_ = context_.backend->allocate(weight_bytes_);
-    with_element(desc_.dtype, [&]<class T>() {
-      DK_LAUNCH(round_weights<T>, blocks_for(stored_.floats() / kLanes), kBlock, context_.stream, weights, stored_.floats(),
-                static_cast<T*>(rounded_));
-    });
-    DK_CUDA_LAUNCHED("round_weights");
+    if (all->count == Roundings::kMost || all->dtype != desc_.dtype) launch(context_, all);
+    all->dtype = desc_.dtype;
+    all->each[all->count] = {weights, rounded_, stored_.floats()};
+    all->first_block[all->count++] = all->blocks;
+    all->blocks += static_cast<unsigned>(ceil_div(stored_.floats() / kLanes, kRoundedVectors * kBlock));
   }
 
   void forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
@@ -183,6 +223,12 @@ class CudaConv final : public ConvPlan {
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine) {
   return std::make_unique<CudaConv>(context, desc, std::move(engine));
+}
+
+void weights_changed(const Context& context, std::span<const ChangedWeights> changed) {
+  Roundings all;
+  for (const ChangedWeights& one : changed) static_cast<CudaConv*>(one.plan)->add_rounding(one.weights, &all);
+  launch(context, &all);
 }
 
 }  // namespace dk::cuda

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "backend/backend.h"
 #include "cuda/context.h"
@@ -10,5 +11,7 @@
 namespace dk::cuda {
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine);
+// All that compute in bf16 round their weights in one launch.
+void weights_changed(const Context& context, std::span<const ChangedWeights> changed);
 
 }  // namespace dk::cuda

@@ -15,6 +15,7 @@
 #include "cuda/stopwatch.h"
 #include "cuda/tensors.h"
 #include "cuda/view.h"
+#include "cuda/yolo.h"
 
 namespace dk {
 namespace cuda {
@@ -84,6 +85,9 @@ class CudaBackend final : public Backend {
   void zero(void* device, int64_t bytes) override {
     DK_CUDA(cudaMemsetAsync(device, 0, static_cast<size_t>(bytes), context_.stream));
   }
+  void copy_bytes(void* to, const void* from, int64_t bytes) override {
+    DK_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice, context_.stream));
+  }
 
   bool host_memory() const override { return false; }
 
@@ -128,6 +132,8 @@ class CudaBackend final : public Backend {
   std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) override {
     return cuda::make_conv_plan(context_, desc, cuda::make_conv_engine(context_, desc));
   }
+
+  void weights_changed(std::span<const ChangedWeights> changed) override { cuda::weights_changed(context_, changed); }
 
   void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
                         const Tensor& out) override {
@@ -193,19 +199,26 @@ class CudaBackend final : public Backend {
   void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override {
     cuda::multiply_reduce(context_, a, b, dst, accumulate);
   }
-  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step, const Tensor& dst,
                bool accumulate) override {
-    cuda::dropout(context_, src, {probability, seed, iteration, layer}, dst, accumulate);
+    cuda::dropout(context_, src, {probability, seed, layer, step}, dst, accumulate);
   }
 
   bool scale_floats(float* values, int64_t count, float factor) override {
     return stays_finite([&] { cuda::scale_floats(context_, values, count, factor); });
   }
-  bool sgd_update(const SgdArgs& args) override {
-    return stays_finite([&] { cuda::sgd_update(context_, args); });
+
+  int64_t yolo_scratch_bytes(const YoloParams& params, int n) const override { return cuda::yolo_scratch_bytes(params, n); }
+  void yolo_activate(const YoloParams& params, const Tensor& raw, const Tensor& out) override {
+    cuda::yolo_activate(context_, params, raw, out);
   }
-  void average_towards(float* ema, const float* w, int64_t count, float alpha) override {
-    cuda::average_towards(context_, ema, w, count, alpha);
+  void yolo_loss(const YoloHead& head, const StepValues* step, const Tensor& raw, const Tensor& out, const Tensor& delta,
+                 void* scratch) override {
+    cuda::yolo_loss(context_, head, step, raw, out, delta, scratch);
+  }
+
+  void update(std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite) override {
+    cuda::update(context_, arrays, step, not_finite);
   }
 
   std::unique_ptr<PictureRenderer> make_renderer(const RendererOptions& options) override {

@@ -1,14 +1,15 @@
-// The update of parameters and their average on the card. Contracts: backend/backend.h.
+// The update of parameters and their averages on the card, all arrays in one launch. Contract: backend/backend.h.
 #pragma once
+
+#include <span>
 
 #include "backend/backend.h"
 #include "cuda/context.h"
 
 namespace dk::cuda {
 
-// These two set *context.not_finite where a result is not finite.
+// Sets *context.not_finite where a result is not finite.
 void scale_floats(const Context& context, float* values, int64_t count, float factor);
-void sgd_update(const Context& context, const SgdArgs& args);
-void average_towards(const Context& context, float* ema, const float* w, int64_t count, float alpha);
+void update(const Context& context, std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite);
 
 }  // namespace dk::cuda

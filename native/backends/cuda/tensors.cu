@@ -60,8 +60,8 @@ __global__ void __launch_bounds__(kBlock) fill_kernel(View<T> dst, float value) 
   put(dst, spot.place, spot.vector, lanes, false);
 }
 
-template <class T>
-__global__ void __launch_bounds__(kBlock) copy_kernel(View<T> src, View<T> dst, float scale, bool accumulate) {
+template <class From, class To>
+__global__ void __launch_bounds__(kBlock) copy_kernel(View<From> src, View<To> dst, float scale, bool accumulate) {
   Spot spot;
   if (!my_spot(dst, &spot)) return;
   Lanes value = load(src.at(spot.place, spot.vector));
@@ -115,11 +115,13 @@ __global__ void __launch_bounds__(kBlock) dropout_kernel(View<T> src, DropoutDra
   if (!my_spot(dst, &spot)) return;
   Lanes value = load(src.at(spot.place, spot.vector));
   const float scale = dropout_scale(draw.probability);
+  const uint64_t iteration = draw.step->iteration;
+  const uint32_t stream = dropout_stream(draw.layer, draw.step->first_image);
   for (int i = 0; i < kLanes; ++i) {
     const int c = spot.vector * kLanes + i;
     if (c >= dst.c) break;
     const uint64_t element = static_cast<uint64_t>(planar_index(dst, spot.place, c));
-    const Philox4 bits = dropout_block(draw.seed, draw.iteration, draw.layer, element / 4);
+    const Philox4 bits = dropout_block(draw.seed, iteration, stream, element / 4);
     value.v[i] = dropout_keeps(bits.v[element % 4], draw.probability) ? scale * value.v[i] : 0.0f;
   }
   put(dst, spot.place, spot.vector, value, accumulate);
@@ -152,10 +154,16 @@ void fill(const Context& context, const Tensor& dst, float value) {
 }
 
 void copy(const Context& context, const Tensor& src, const Tensor& dst, float scale, bool accumulate) {
-  DK_ASSERT(src.n == dst.n && src.c == dst.c && src.h == dst.h && src.w == dst.w && src.dtype == dst.dtype);
+  DK_ASSERT(src.n == dst.n && src.c == dst.c && src.h == dst.h && src.w == dst.w);
+  DK_ASSERT(src.dtype == dst.dtype || src.dtype == DType::f32);
   with_element(dst.dtype, [&]<class T>() {
-    const View<T> from = make_view<T>(src), to = make_view<T>(dst);
-    DK_LAUNCH(copy_kernel<T>, blocks_for_vectors(to), kBlock, context.stream, from, to, scale, accumulate);
+    const View<T> to = make_view<T>(dst);
+    const dim3 blocks = blocks_for_vectors(to);
+    if (src.dtype == dst.dtype) {
+      DK_LAUNCH((copy_kernel<T, T>), blocks, kBlock, context.stream, make_view<T>(src), to, scale, accumulate);
+    } else {
+      DK_LAUNCH((copy_kernel<float, T>), blocks, kBlock, context.stream, make_view<float>(src), to, scale, accumulate);
+    }
   });
   DK_CUDA_LAUNCHED("copy");
 }

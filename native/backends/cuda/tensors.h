@@ -19,8 +19,9 @@ void multiply_reduce(const Context& context, const Tensor& a, const Tensor& b, c
 
 struct DropoutDraw {
   float probability;
-  uint64_t seed, iteration;
+  uint64_t seed;
   uint32_t layer;
+  const StepValues* step;
 };
 void dropout(const Context& context, const Tensor& src, const DropoutDraw& draw, const Tensor& dst, bool accumulate);
 

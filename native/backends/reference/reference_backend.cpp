@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "backend/host_backend.h"
 #include "math/dropout.h"
 #include "reference/reference_conv.h"
 #include "reference/reference_norm.h"
@@ -35,14 +36,12 @@ bool per_channel(const Tensor& a, const Tensor& b) {
   return true;
 }
 
-class ReferenceBackend final : public Backend {
+class ReferenceBackend final : public HostBackend {
  public:
   std::string name() const override { return "reference"; }
   std::string description() const override { return "reference (plain loops, one thread, f32 with double sums)"; }
   bool supports(DType dtype) const override { return dtype == DType::f32; }
 
-  void upload(void* device, const void* host, int64_t bytes) override { std::memcpy(device, host, static_cast<size_t>(bytes)); }
-  void download(void* host, const void* device, int64_t bytes) override { std::memcpy(host, device, static_cast<size_t>(bytes)); }
   void zero(void* device, int64_t bytes) override { std::memset(device, 0, static_cast<size_t>(bytes)); }
 
   int channel_granularity() const override { return 1; }
@@ -104,15 +103,15 @@ class ReferenceBackend final : public Backend {
 
   void multiply(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override;
   void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) override;
-  void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
+  void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step, const Tensor& dst,
                bool accumulate) override;
 
-  bool sgd_update(const SgdArgs& args) override;
-  void average_towards(float* ema, const float* w, int64_t count, float alpha) override;
+ protected:
+  bool update_array(const SgdArgs& array, float rate) override;
+  void average_towards(float* ema, const float* w, int64_t count, float share) override;
 
  private:
   void* take_memory(int64_t bytes) override;
-  void give_memory_back(void* memory) override { std::free(memory); }
 };
 
 void* ReferenceBackend::take_memory(int64_t bytes) {
@@ -196,28 +195,29 @@ void ReferenceBackend::multiply_reduce(const Tensor& a, const Tensor& b, const T
   });
 }
 
-void ReferenceBackend::dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer,
+void ReferenceBackend::dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step,
                                const Tensor& dst, bool accumulate) {
   check_same_shape(src, dst);
   const double scale = dropout_scale(probability);
+  const uint32_t stream = dropout_stream(layer, step->first_image);
   uint64_t element = 0;
   Philox4 block{};
   for_each_plane(dst, [&](int n, int c) {
     const float* in = plane(src, n, c);
     float* out = plane(dst, n, c);
     for (int64_t p = 0; p < plane_size(dst); ++p, ++element) {
-      if (element % 4 == 0) block = dropout_block(seed, iteration, layer, element / 4);
+      if (element % 4 == 0) block = dropout_block(seed, step->iteration, stream, element / 4);
       store(&out[p], dropout_keeps(block.v[element % 4], probability) ? scale * in[p] : 0.0, accumulate);
     }
   });
 }
 
-bool ReferenceBackend::sgd_update(const SgdArgs& args) {
+bool ReferenceBackend::update_array(const SgdArgs& args, float rate) {
   bool finite = true;
   for (int64_t i = 0; i < args.count; ++i) {
     const double w = args.w[i];
     const double v = static_cast<double>(args.v[i]) + args.g[i] - args.decay * w;
-    double updated = w + args.rate * v;
+    double updated = w + rate * v;
     if (args.clip > 0) updated = std::clamp(updated, static_cast<double>(-args.clip), static_cast<double>(args.clip));
     args.w[i] = static_cast<float>(updated);
     args.v[i] = static_cast<float>(args.momentum * v);
@@ -226,8 +226,8 @@ bool ReferenceBackend::sgd_update(const SgdArgs& args) {
   return finite;
 }
 
-void ReferenceBackend::average_towards(float* ema, const float* w, int64_t count, float alpha) {
-  for (int64_t i = 0; i < count; ++i) ema[i] = static_cast<float>(static_cast<double>(alpha) * ema[i] + (1.0 - alpha) * w[i]);
+void ReferenceBackend::average_towards(float* ema, const float* w, int64_t count, float share) {
+  for (int64_t i = 0; i < count; ++i) ema[i] = static_cast<float>(static_cast<double>(share) * ema[i] + (1.0 - share) * w[i]);
 }
 
 }  // namespace

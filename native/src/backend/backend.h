@@ -14,7 +14,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@
 #include "core/status.h"
 #include "math/activation.h"
 #include "math/rolling.h"
+#include "math/yolo_loss.h"
 
 namespace dk {
 
@@ -154,14 +157,24 @@ struct NormTail {
   explicit operator bool() const { return kind != Kind::none; }
 };
 
-// One array of parameters for the update (spec 3.1.6):
+// What differs from one mini-batch or update to the next although the same work is queued. It lies in the back end's memory,
+// so that recorded work (Backend::record) reads it anew.
+struct StepValues {
+  uint64_t iteration = 0;    // of the dropout mask
+  uint32_t first_image = 0;  // number of the mini-batch's first image within the iteration
+  float rate = 0;            // learning rate of the update
+  float average_share = 0;   // what an average keeps of itself: ema = share*ema + (1-share)*w
+};
+
+// One array of parameters for the update (spec 3.1.6), with rate = StepValues::rate * rate_factor / rate_divisor:
 // v += g - decay*w;  w += rate*v;  v *= momentum;  then w is clamped to [-clip, clip] if clip > 0.
 struct SgdArgs {
   float* w = nullptr;
-  float* v = nullptr;
-  const float* g = nullptr;
+  float* v = nullptr;        // null: w stays as it is
+  const float* g = nullptr;  // null with v
+  float* ema = nullptr;      // average that follows the new w, or null
   int64_t count = 0;
-  float rate = 0;  // learning rate * layer's factor / batch
+  float rate_factor = 1, rate_divisor = 1;  // the layer's factor; images in a batch
   float momentum = 0;
   float decay = 0;  // decay * batch, 0 for biases and scales
   float clip = 0;
@@ -197,6 +210,29 @@ struct DeviceMemory {
   int64_t free = 0;  // could still be had, by allocate() or by the device's libraries
 };
 
+// Weights whose values changed, and the convolution that computes with them.
+struct ChangedWeights {
+  ConvPlan* plan = nullptr;
+  const float* weights = nullptr;
+};
+
+// A [yolo] head in training. The arrays of `params`, the truth and the figures lie in the back end's memory.
+struct YoloHead {
+  YoloParams params;
+  int net_w = 0, net_h = 0;
+  const float* truth = nullptr;  // n x max_boxes x (x, y, w, h, class); an image's list ends at the first x == 0
+  // Mini-batch number m of the iteration (StepValues::first_image / n) writes figures[m * figure_stride].
+  YoloFigures* figures = nullptr;
+  int figure_stride = 1;
+};
+
+// Work that was recorded: replay() queues it again as it was, with the same tensors and arguments.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -227,6 +263,7 @@ class Backend {
   virtual void upload(void* device, const void* host, int64_t bytes) = 0;
   virtual void download(void* host, const void* device, int64_t bytes) = 0;
   virtual void zero(void* device, int64_t bytes) = 0;
+  virtual void copy_bytes(void* to, const void* from, int64_t bytes) = 0;  // within the device
   virtual bool host_memory() const { return true; }  // whether allocate() gives memory that the host may read and write
 
   // Sums over the devices of several processes. new_group() of one process is told to all, which then join together; both
@@ -241,8 +278,9 @@ class Backend {
   virtual int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool planar) const = 0;  // of a whole buffer
   virtual void import_planar(const float* host_nchw, const Tensor& dst) = 0;                     // any dst, also planar
   virtual void export_planar(const Tensor& src, float* host_nchw) = 0;
-  virtual void fill(const Tensor& dst, float value) = 0;                                      // the view only
-  virtual void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) = 0;  // dst (+)= scale * src
+  virtual void fill(const Tensor& dst, float value) = 0;  // the view only
+  // dst (+)= scale * src. src may also be a planar f32 tensor where dst is neither.
+  virtual void copy(const Tensor& src, const Tensor& dst, float scale, bool accumulate) = 0;
   // Channels [src_first, src_first + count) of src to [dst_first, ...) of dst, for slices off the granularity.
   virtual void copy_channels(const Tensor& src, int src_first, const Tensor& dst, int dst_first, int count, bool accumulate) = 0;
 
@@ -251,6 +289,10 @@ class Backend {
   virtual void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored) = 0;
   virtual void unpack_conv_weights(const ConvWeightShape& shape, const float* stored, float* host_oihw) = 0;
   virtual std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) = 0;
+  // ConvPlan::weights_changed of many convolutions at once.
+  virtual void weights_changed(std::span<const ChangedWeights> changed) {
+    for (const ChangedWeights& one : changed) one.plan->weights_changed(one.weights);
+  }
 
   // out = act(gamma * (x - mean)/sqrt(variance + eps) + beta) [+ residual]; statistics of the mini-batch, rolling ones updated.
   virtual void batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation act, const Tensor* residual,
@@ -310,22 +352,33 @@ class Backend {
   // dst (n x c x 1 x 1) (+)= sum over places of a .* b
   virtual void multiply_reduce(const Tensor& a, const Tensor& b, const Tensor& dst, bool accumulate) = 0;
 
-  // Inverted dropout: kept values * 1/(1-probability). The mask is a function of (seed, iteration, layer, element in NCHW order);
-  // forward and backward are the same operation.
-  virtual void dropout(const Tensor& src, float probability, uint64_t seed, uint64_t iteration, uint32_t layer, const Tensor& dst,
-                       bool accumulate) = 0;
+  // Inverted dropout: kept values * 1/(1-probability). The mask is a function of (seed, iteration, layer and first image, element
+  // in NCHW order), so that no two mini-batches share one; forward and backward are the same operation.
+  virtual void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step,
+                       const Tensor& dst, bool accumulate) = 0;
 
   // Detection on the device, for networks whose heads have so many slots and classes; null leaves it to the host.
   virtual std::unique_ptr<DeviceDetection> make_detection(int batch, int slots, int classes) { return nullptr; }
 
-  // Parameters.
+  // [yolo]. out and delta are f32, whole and planar; raw is of any type. Figures are summed in a fixed order.
+  virtual int64_t yolo_scratch_bytes(const YoloParams& params, int n) const = 0;  // for yolo_loss
+  virtual void yolo_activate(const YoloParams& params, const Tensor& raw, const Tensor& out) = 0;
+  virtual void yolo_loss(const YoloHead& head, const StepValues* step, const Tensor& raw, const Tensor& out, const Tensor& delta,
+                         void* scratch) = 0;
+
   // values *= factor; false if one of them is not finite. For gradients in f16's scaled numbers; only where that is supported.
   virtual bool scale_floats(float* values, int64_t count, float factor) {
     fail(Status::internal, "%s has no use for scaled gradients", name().c_str());
   }
-  // Returns false if w is not finite anywhere afterwards.
-  virtual bool sgd_update(const SgdArgs& args) = 0;
-  virtual void average_towards(float* ema, const float* w, int64_t count, float alpha) = 0;  // ema = alpha*ema + (1-alpha)*w
+  // Parameters: all arrays of an update at once. *not_finite becomes 1 if some w is not finite afterwards; it is never cleared.
+  virtual void update(std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite) = 0;
+
+  // Runs work and, if the back end can, returns a recording of it: without one, work has to be run again. Work must have run
+  // once before; it may only call operations on tensors and parameters: no allocation, upload or download, import or export.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) {
+    work();
+    return nullptr;
+  }
 
   // Training pictures drawn on the device (backend/picture_renderer.h); nothing where pictures are drawn on the host. The
   // renderer must be gone before the back end.

@@ -37,14 +37,21 @@ int64_t Detector::memory_bytes() const {
   return ParamStore::bytes(def(), backend_, {false, false}) + network_.memory().total() + prepared_bytes(def(), batch());
 }
 
+void Detector::forward(const float* pixels) {
+  network_.forward_infer(store_, pixels);
+  outputs_.clear();
+  for (const YoloLayer* yolo : network_.yolo_layers()) outputs_.push_back(network_.layer_output(yolo->def().index));
+}
+
 Detections Detector::collect(int slot, int image_w, int image_h, const DetectOptions& options) const {
   const NetOptions& net = def().net;
   Detections found(def().classes());
-  for (const YoloLayer* yolo : network_.yolo_layers()) {
-    const YoloParams params = yolo->def().yolo().params();
+  for (size_t k = 0; k < outputs_.size(); ++k) {
+    const LayerDef& yolo = network_.yolo_layers()[k]->def();
+    const YoloParams params = yolo.yolo().params();
     if (params.classes != found.classes) continue;  // a head of another task
-    const Dims dims = yolo->def().out;
-    const float* out = yolo->output().data() + static_cast<int64_t>(slot) * dims.count();
+    const Dims dims = yolo.out;
+    const float* out = outputs_[k].data() + static_cast<int64_t>(slot) * dims.count();
     decode_yolo(params, dims.h, dims.w, net.width, net.height, out, options.threshold, &found);
   }
   if (options.letter_box) correct_boxes_letterbox(image_w, image_h, net.width, net.height, &found);
@@ -63,7 +70,7 @@ void Detector::prepare(const Image8& image, const DetectOptions& options, int sl
 }
 
 std::vector<Detections> Detector::detect(const PreparedBatch& batch, int count, const DetectOptions& options) {
-  network_.forward_infer(store_, batch.pixels.data());
+  forward(batch.pixels.data());
   std::vector<Detections> results(static_cast<size_t>(count), Detections(def().classes()));
 #pragma omp parallel for schedule(dynamic, 1)
   for (int k = 0; k < count; ++k) {

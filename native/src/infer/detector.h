@@ -51,7 +51,7 @@ class Detector {
   const NetworkDef& def() const { return network_.def(); }
 
   // The network alone on prepared input (for measuring).
-  void forward(const float* pixels) { network_.forward_infer(store_, pixels); }
+  void forward(const float* pixels);
 
  private:
   Detections collect(int slot, int image_w, int image_h, const DetectOptions& options) const;
@@ -59,7 +59,8 @@ class Detector {
   Backend& backend_;
   ParamStore store_;
   Network network_;
-  PreparedBatch input_;  // of detect(images), from its first call on
+  PreparedBatch input_;                      // of detect(images), from its first call on
+  std::vector<std::vector<float>> outputs_;  // of the heads, batch x channels x height x width
 };
 
 }  // namespace dk

@@ -86,7 +86,9 @@ class Convolutional : public Layer {
 
   int64_t workspace_bytes() const override { return plan_->workspace_bytes(); }
   int64_t private_bytes() const override { return plan_->private_bytes(); }
-  void weights_changed(const LayerParams& params) override { plan_->weights_changed(params.weights->w); }
+  void add_changed(const LayerParams& params, std::vector<ChangedWeights>* changed) override {
+    changed->push_back({plan_.get(), params.weights->w});
+  }
 
   void forward(const LayerIo& io, const LayerParams& params, Pass& pass) override {
     const ConvolutionalSpec& spec = def_.conv();

@@ -26,9 +26,8 @@ class Dropout : public Layer {
 
  private:
   void apply(const Tensor& src, const Tensor& dst, Pass& pass, bool accumulate) const {
-    // The mini-batch's place within the iteration is part of the stream, so that no two mini-batches share a mask.
-    const uint32_t stream = static_cast<uint32_t>(def_.index) | pass.first_image << 12;
-    pass.backend.dropout(src, std::get<DropoutSpec>(def_.spec).probability, pass.seed, pass.iteration, stream, dst, accumulate);
+    pass.backend.dropout(src, std::get<DropoutSpec>(def_.spec).probability, pass.seed, static_cast<uint32_t>(def_.index),
+                         pass.step, dst, accumulate);
   }
 };
 

@@ -8,7 +8,6 @@
 
 #include "backend/backend.h"
 #include "core/status.h"
-#include "layers/yolo_head.h"
 #include "model/network_def.h"
 #include "model/param_store.h"
 
@@ -20,11 +19,15 @@ struct Pass {
   void* workspace;
   bool training;
   int net_w, net_h;
-  const float* truth;         // n * max_boxes * 5 floats (x, y, w, h, class), training only
-  uint64_t seed, iteration;   // of the dropout mask
-  uint32_t first_image;       // number of the mini-batch's first image within the iteration
-  bool accumulate_gradients;  // false for the first mini-batch of an iteration
   float loss_scale;
+  // In training; pointers are the back end's memory.
+  uint64_t seed = 0;                  // of the dropout mask
+  bool accumulate_gradients = false;  // false for the first mini-batch of an iteration
+  const StepValues* step = nullptr;
+  const float* truth = nullptr;  // n x max_boxes x (x, y, w, h, class)
+  int max_boxes = 0;
+  YoloFigures* figures = nullptr;  // of every head of the first mini-batch, then of the second, ...
+  int heads = 0;
 };
 
 // What the planner gives a layer. Tensors are views; data pointers are set when memory is bound.
@@ -41,6 +44,7 @@ struct LayerIo {
   Tensor saved;                    // the raw convolution output, kept for backward
   Tensor residual;                 // convolution with a fused [shortcut]: what is added
   NormTail tail;                   // convolution: the [maxpool] or [upsample] behind it that is done with its batch norm
+  std::vector<Tensor> floats;      // LayerNeeds::floats
   void* index = nullptr;           // max pool: which element won
   bool folded = false;             // nothing to run: the layer is a view, or part of another layer
   bool folded_backward = false;    // nothing to run backward either
@@ -53,6 +57,7 @@ struct LayerNeeds {
   bool inputs_in_backward = false;  // the input tensors must live until backward
   int64_t index_bytes = 0;          // from forward to backward
   bool recomputes = false;          // recompute() gives the output again, from `saved` and the residual
+  int floats = 0;                   // whole planar f32 tensors shaped like out, from forward to backward or to the end
 };
 
 class Layer {
@@ -65,8 +70,8 @@ class Layer {
   virtual void prepare(const LayerIo& io, Backend& backend, bool training) {}
   virtual int64_t workspace_bytes() const { return 0; }
   virtual int64_t private_bytes() const { return 0; }
-  virtual int64_t host_bytes() const { return 0; }
-  virtual void weights_changed(const LayerParams& params) {}
+  // Adds what must be told that the layer's weights changed.
+  virtual void add_changed(const LayerParams& params, std::vector<ChangedWeights>* changed) {}
 
   virtual void forward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
   virtual void backward(const LayerIo& io, const LayerParams& params, Pass& pass) = 0;
@@ -81,13 +86,11 @@ class Layer {
   const LayerDef def_;
 };
 
-// A [yolo] layer keeps its output on the host and has statistics to tell.
+// A [yolo] layer. Its activated output and, in training, its deltas are io.floats.
 class YoloLayer : public Layer {
  public:
   using Layer::Layer;
-  virtual const std::vector<float>& output() const = 0;  // activated, n x c x h x w
-  virtual const std::vector<float>& delta() const = 0;   // of the last training forward
-  virtual const YoloStats& stats() const = 0;
+  int head = 0;  // its number among the network's heads
 };
 
 inline Tensor* with_data(Tensor& t) { return t.data != nullptr ? &t : nullptr; }

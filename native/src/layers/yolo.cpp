@@ -1,10 +1,11 @@
-// [yolo] (darknet.md 3.7, 4): reads the section and runs the head on the host (layers/yolo_head.h) between two exports.
+// [yolo] (darknet.md 3.7, 4): reads the section; the back end activates and finds the deltas.
 #include <cmath>
 #include <numeric>
 
 #include "core/status.h"
 #include "layers/all_layers.h"
 #include "layers/layer.h"
+#include "layers/yolo_head.h"
 
 namespace dk {
 namespace {
@@ -107,57 +108,69 @@ void shape(const NetworkDef& def, LayerDef* layer) {
   }
 }
 
+// A head's parameters with their arrays in the back end's memory.
+class DeviceParams {
+ public:
+  DeviceParams(const YoloSpec& spec, Backend& backend) : backend_(backend), params_(spec.params()) {
+    const size_t anchors = spec.anchors.size(), masks = spec.mask.size(), multipliers = spec.class_multipliers.size();
+    memory_ = static_cast<float*>(backend.allocate(static_cast<int64_t>(4 * (anchors + masks + multipliers))));
+    float* const mask = memory_ + anchors;
+    float* const factors = mask + masks;
+    backend.upload(memory_, spec.anchors.data(), static_cast<int64_t>(4 * anchors));
+    backend.upload(mask, spec.mask.data(), static_cast<int64_t>(4 * masks));
+    if (multipliers > 0) backend.upload(factors, spec.class_multipliers.data(), static_cast<int64_t>(4 * multipliers));
+    params_.anchors = memory_;
+    params_.mask = reinterpret_cast<const int*>(mask);
+    params_.class_multipliers = multipliers > 0 ? factors : nullptr;
+  }
+  ~DeviceParams() { backend_.release(memory_); }
+  DeviceParams(const DeviceParams&) = delete;
+  DeviceParams& operator=(const DeviceParams&) = delete;
+
+  const YoloParams& params() const { return params_; }
+
+ private:
+  Backend& backend_;
+  YoloParams params_;
+  float* memory_ = nullptr;
+};
+
 class Yolo : public YoloLayer {
  public:
   using YoloLayer::YoloLayer;
 
-  const std::vector<float>& output() const override { return output_; }
-  const std::vector<float>& delta() const override { return delta_; }
-  const YoloStats& stats() const override { return stats_; }
-
-  void prepare(const LayerIo& io, Backend& backend, bool training) override {
-    const Tensor& in = io.in[0];
-    outputs_ = static_cast<size_t>(in.count());
-    deltas_ = training ? outputs_ : 0;
-    import_bytes_ = training ? backend.tensor_bytes(in.n, in.c, in.h, in.w, in.dtype, false) : 0;
+  LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const override {
+    LayerNeeds needs;
+    needs.floats = training ? 2 : 1;  // output, delta
+    return needs;
   }
-  int64_t workspace_bytes() const override { return import_bytes_; }
-  int64_t host_bytes() const override { return static_cast<int64_t>(4 * (outputs_ + deltas_)); }
+  void prepare(const LayerIo& io, Backend& backend, bool training) override {
+    scratch_bytes_ = training ? backend.yolo_scratch_bytes(def_.yolo().scalars, io.in[0].n) : 0;
+  }
+  int64_t workspace_bytes() const override { return scratch_bytes_; }
 
   void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
-    const Tensor& in = io.in[0];
-    const YoloParams params = def_.yolo().params();
-    output_.resize(outputs_);
-    delta_.resize(deltas_);
-    pass.backend.export_planar(in, output_.data());
-    if (!pass.training) {
-      yolo_forward_infer(params, in.n, in.h, in.w, output_.data());
-      return;
-    }
-    stats_ = yolo_forward_train(params, in.n, in.h, in.w, pass.net_w, pass.net_h, output_.data(), pass.truth, delta_.data());
+    if (!arrays_) arrays_ = std::make_unique<DeviceParams>(def_.yolo(), pass.backend);
+    if (!pass.training) return pass.backend.yolo_activate(arrays_->params(), io.in[0], io.floats[0]);
+    YoloHead yolo;
+    yolo.params = arrays_->params();
+    yolo.params.max_boxes = pass.max_boxes;  // how the truth lies, whatever this section says
+    yolo.net_w = pass.net_w, yolo.net_h = pass.net_h;
+    yolo.truth = pass.truth;
+    yolo.figures = pass.figures + head;
+    yolo.figure_stride = pass.heads;
+    pass.backend.yolo_loss(yolo, pass.step, io.in[0], io.floats[0], io.floats[1], pass.workspace);
   }
 
   void backward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     if (!io.din[0]) return;
-    const Tensor& in = io.in[0];
     const float scale = pass.loss_scale * def_.yolo().scalars.delta_normalizer;
-    if (io.din_accumulate[0] == 0 && scale == 1.0f) {
-      pass.backend.import_planar(delta_.data(), io.din[0]);
-      return;
-    }
-    Tensor scratch = io.din[0];
-    scratch.data = pass.workspace;
-    scratch.buffer_c = in.c;
-    scratch.c_offset = 0;
-    pass.backend.import_planar(delta_.data(), scratch);
-    pass.backend.copy(scratch, io.din[0], scale, io.din_accumulate[0] != 0);
+    pass.backend.copy(io.floats[1], io.din[0], scale, io.din_accumulate[0] != 0);
   }
 
  private:
-  size_t outputs_ = 0, deltas_ = 0;
-  std::vector<float> output_, delta_;  // taken at the first pass
-  YoloStats stats_;
-  int64_t import_bytes_ = 0;
+  int64_t scratch_bytes_ = 0;
+  std::unique_ptr<DeviceParams> arrays_;  // taken at the first pass
 };
 
 }  // namespace

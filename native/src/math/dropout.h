@@ -17,6 +17,9 @@ DK_HD Philox4 dropout_block(uint64_t seed, uint64_t iteration, uint32_t layer, u
   return philox4x32(counter, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
 }
 
+// The stream of a layer in a mini-batch: its place within the iteration is part of it, so that no two mini-batches share a mask.
+DK_HD uint32_t dropout_stream(uint32_t layer, uint32_t first_image) { return layer | first_image << 12; }
+
 // Whether the element that drew these bits stays, when `probability` is the chance to drop it.
 DK_HD bool dropout_keeps(uint32_t bits, float probability) {
   return static_cast<float>(bits >> 8) * (1.0f / 16777216.0f) >= probability;

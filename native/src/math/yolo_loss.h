@@ -75,6 +75,28 @@ struct YoloTally {
   int64_t total_bbox = 0, rewritten_bbox = 0;
 };
 
+// Sums of one head over a mini-batch: the tallies of its images and the squares of its deltas.
+struct YoloFigures {
+  double total_sq = 0;  // sum of delta^2 over all entries
+  double cls_sq = 0;    // the same over objectness and class entries
+  double iou_sum = 0, giou_sum = 0;
+  int64_t count = 0;  // positives
+  int64_t total_bbox = 0, rewritten_bbox = 0;
+
+  DK_HD void add(const YoloTally& tally) {
+    iou_sum += tally.iou_sum;
+    giou_sum += tally.giou_sum;
+    count += tally.count;
+    total_bbox += tally.total_bbox;
+    rewritten_bbox += tally.rewritten_bbox;
+  }
+  DK_HD void add(const YoloFigures& more) {
+    total_sq += more.total_sq;
+    cls_sq += more.cls_sq;
+    add(YoloTally{more.iou_sum, more.giou_sum, more.count, more.total_bbox, more.rewritten_bbox});
+  }
+};
+
 DK_HD bool is_finite(float x) { return x - x == 0; }
 
 // Activation of one entry: x and y are stretched around the middle by scale_x_y, w and h stay raw. With new_coords the
@@ -241,11 +263,8 @@ DK_HD int yolo_cell_of(float position, int cells) {
   return scaled >= static_cast<float>(cells) ? cells - 1 : scaled > 0 ? static_cast<int>(scaled) : 0;
 }
 
-// Pass 2, for one truth; the truths of an image go one after the other in order, since two of them can meet on one slot.
-// The slot of the anchor that fits best among all anchors becomes positive if it is one of this head's; with iou_thresh < 1
-// every other slot whose anchor fits well enough too.
-DK_HD void yolo_pass_truth(const YoloParams& p, const YoloView& v, const YoloTruth& truth, YoloTally* tally) {
-  const int cell = yolo_cell_of(truth.box.y, v.h) * v.w + yolo_cell_of(truth.box.x, v.w);
+// The anchor, among all of them, that fits a truth's shape best.
+DK_HD int yolo_best_anchor(const YoloParams& p, const YoloView& v, const YoloTruth& truth) {
   int best_anchor = 0;
   float best = 0;
   for (int a = 0; a < p.num; ++a) {
@@ -255,11 +274,25 @@ DK_HD void yolo_pass_truth(const YoloParams& p, const YoloView& v, const YoloTru
       best_anchor = a;
     }
   }
+  return best_anchor;
+}
+
+DK_HD int yolo_truth_cell(const YoloView& v, const YoloTruth& truth) {
+  return yolo_cell_of(truth.box.y, v.h) * v.w + yolo_cell_of(truth.box.x, v.w);
+}
+
+// Whether a slot of the truth's cell becomes positive: that of the best anchor, and with iou_thresh < 1 every other one whose
+// anchor fits well enough too.
+DK_HD bool yolo_fits(const YoloParams& p, const YoloView& v, const YoloTruth& truth, int best_anchor, int slot) {
+  const int anchor = p.mask[slot];
+  return anchor == best_anchor || (p.iou_thresh < 1 && yolo_shape_match(p, v, truth, anchor, p.iou_thresh_kind) > p.iou_thresh);
+}
+
+// Pass 2, for one truth; the truths of an image go one after the other in order, since two of them can meet on one slot.
+DK_HD void yolo_pass_truth(const YoloParams& p, const YoloView& v, const YoloTruth& truth, YoloTally* tally) {
+  const int cell = yolo_truth_cell(v, truth), best_anchor = yolo_best_anchor(p, v, truth);
   for (int slot = 0; slot < p.mask_count; ++slot) {
-    const int anchor = p.mask[slot];
-    const bool fits =
-        anchor == best_anchor || (p.iou_thresh < 1 && yolo_shape_match(p, v, truth, anchor, p.iou_thresh_kind) > p.iou_thresh);
-    if (fits) yolo_positive(p, v, slot, cell, truth, tally);
+    if (yolo_fits(p, v, truth, best_anchor, slot)) yolo_positive(p, v, slot, cell, truth, tally);
   }
 }
 

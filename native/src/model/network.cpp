@@ -1,8 +1,9 @@
 #include "model/network.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <map>
+#include <cstring>
 
 #include "core/status.h"
 #include "layers/layer_registry.h"
@@ -51,7 +52,7 @@ HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights) {
 }
 
 Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options)
-    : def_(def), backend_(backend), options_(options) {
+    : def_(def), backend_(backend), options_(options), recorder_(backend) {
   if (options.batch < 1) fail(Status::internal, "a batch of %d", options.batch);
   if (!backend.supports(options.dtype)) {
     fail(Status::device, "%s can't compute in %s", backend.name().c_str(), dtype_name(options.dtype));
@@ -60,18 +61,23 @@ Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& 
 }
 
 Network::~Network() {
+  recorder_.forget();
   layers_.clear();
+  if (step_.block != nullptr) backend_.release(step_.block);
   if (arena_ != nullptr) backend_.release(arena_);
   if (workspace_ != nullptr) backend_.release(workspace_);
 }
 
 void Network::build() {
+  recorder_.forget();
   plan_.reset();
   layers_.clear();
   yolos_.clear();
   for (const LayerDef& layer : def_.layers) {
     layers_.push_back(layer_type(layer.kind).make(layer));
-    if (layer.is(LayerKind::yolo)) yolos_.push_back(static_cast<YoloLayer*>(layers_.back().get()));
+    if (!layer.is(LayerKind::yolo)) continue;
+    yolos_.push_back(static_cast<YoloLayer*>(layers_.back().get()));
+    yolos_.back()->head = static_cast<int>(yolos_.size()) - 1;
   }
   PlanOptions plan_options;
   plan_options.training = options_.training;
@@ -87,7 +93,7 @@ NetworkMemory Network::memory() const {
   memory.arena = plan_->arena_bytes();
   memory.workspace = plan_->workspace_bytes();
   memory.plans = plan_->private_bytes();
-  for (const YoloLayer* yolo : yolos_) memory.heads += yolo->host_bytes();
+  if (options_.training) memory.step = 4 * truth_floats() + figure_count() * static_cast<int64_t>(sizeof(YoloFigures));
   return memory;
 }
 
@@ -107,6 +113,24 @@ void Network::allocate(int64_t arena_bytes, int64_t workspace_bytes) {
     workspace_bytes_ = workspace_needed;
   }
   plan_->bind(arena_);
+  recorder_.forget();
+  if (options_.training && step_.block == nullptr) allocate_step();
+}
+
+int64_t Network::truth_floats() const {
+  const LayerDef* yolo = def_.last_yolo();
+  return yolo == nullptr ? 0 : int64_t{5} * options_.batch * yolo->yolo().scalars.max_boxes;
+}
+
+void Network::allocate_step() {
+  constexpr int64_t kValues = 64, kFlag = 64;
+  const int64_t figures = figure_count() * static_cast<int64_t>(sizeof(YoloFigures));
+  char* block = static_cast<char*>(backend_.allocate(kValues + kFlag + figures + 4 * truth_floats()));
+  step_.block = block;
+  step_.values = reinterpret_cast<StepValues*>(block);
+  step_.not_finite = reinterpret_cast<int32_t*>(block + kValues);
+  step_.figures = reinterpret_cast<YoloFigures*>(block + kValues + kFlag);
+  step_.truth = reinterpret_cast<float*>(block + kValues + kFlag + figures);
 }
 
 void Network::resize(int width, int height) {
@@ -118,35 +142,45 @@ void Network::resize(int width, int height) {
   allocate();
 }
 
-void Network::weights_changed(const ParamStore& store) {
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    if (def_.layers[i].is(LayerKind::convolutional)) layers_[i]->weights_changed(store.layer(static_cast<int>(i)));
-  }
+std::vector<ChangedWeights> Network::changed_weights(const ParamStore& store) {
+  std::vector<ChangedWeights> changed;
+  for (size_t i = 0; i < layers_.size(); ++i) layers_[i]->add_changed(store.layer(static_cast<int>(i)), &changed);
+  return changed;
 }
 
-Pass Network::make_pass(const TrainPass& pass, bool training) const {
-  return Pass{backend_,
-              workspace_,
-              training,
-              def_.net.width,
-              def_.net.height,
-              pass.truth,
-              pass.seed,
-              pass.iteration,
-              pass.first_image,
-              pass.accumulate_gradients,
-              def_.net.loss_scale * pass.gradient_scale};
-}
+void Network::weights_changed(const ParamStore& store) { backend_.weights_changed(changed_weights(store)); }
 
-void Network::forward_train(const ParamStore& store, const TrainPass& train) {
+void Network::put_values() { backend_.upload(step_.values, &values_, sizeof values_); }
+
+void Network::load(const TrainPass& pass) {
   DK_ASSERT(options_.training && arena_ != nullptr);
-  Pass pass = make_pass(train, true);
+  DK_ASSERT(pass.first_image / static_cast<uint32_t>(options_.batch) < static_cast<uint32_t>(options_.subdivisions));
+  values_.iteration = pass.iteration;
+  values_.first_image = pass.first_image;
+  put_values();
+  backend_.upload(step_.truth, pass.truth, 4 * truth_floats());
+  if (pass.pixels == nullptr && pass.pictures == nullptr) return;
   backend_.begin_layer(-1, false);
-  if (train.pictures != nullptr) {
-    train.pictures->put_into(plan_->input());
+  if (pass.pictures != nullptr) {
+    pass.pictures->put_into(plan_->input());
   } else {
-    backend_.import_planar(train.pixels, plan_->input());
+    backend_.import_planar(pass.pixels, plan_->input());
   }
+}
+
+Pass Network::make_pass(const TrainPass& train) const {
+  Pass pass{backend_, workspace_, true, def_.net.width, def_.net.height, def_.net.loss_scale * train.gradient_scale};
+  pass.seed = train.seed;
+  pass.accumulate_gradients = train.accumulate_gradients;
+  pass.step = step_.values;
+  pass.truth = step_.truth;
+  pass.max_boxes = def_.last_yolo() == nullptr ? 0 : def_.last_yolo()->yolo().scalars.max_boxes;
+  pass.figures = step_.figures;
+  pass.heads = static_cast<int>(yolos_.size());
+  return pass;
+}
+
+void Network::run_forward(const ParamStore& store, const TrainPass& train, Pass pass) {
   mark(train);
   for (size_t i = 0; i < layers_.size(); ++i) {
     const LayerIo& io = plan_->io(i);
@@ -156,9 +190,14 @@ void Network::forward_train(const ParamStore& store, const TrainPass& train) {
   }
 }
 
+void Network::forward_train(const ParamStore& store, const TrainPass& train) {
+  load(train);
+  run_forward(store, train, make_pass(train));
+}
+
 void Network::backward(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
-  Pass pass = make_pass(train, true);
+  Pass pass = make_pass(train);
   const int stop = std::max(train.stop_before, frozen_until(def_));
   mark(train);
   for (int i = static_cast<int>(layers_.size()) - 1; i > stop; --i) {
@@ -177,23 +216,58 @@ void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
   layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
 }
 
+void Network::train(const ParamStore& store, const TrainPass& train) {
+  load(train);
+  if (train.stopwatch != nullptr) {
+    run_forward(store, train, make_pass(train));
+    return backward(store, train);
+  }
+  recorder_.run({0, train.accumulate_gradients, train.stop_before, static_cast<int64_t>(train.seed),
+                 std::bit_cast<int32_t>(train.gradient_scale)}, [&] {
+    run_forward(store, train, make_pass(train));
+    backward(store, train);
+  });
+}
+
+void Network::update(const ParamStore& store, std::span<const SgdArgs> arrays, float rate, float average_share) {
+  values_.rate = rate;
+  values_.average_share = average_share;
+  put_values();
+  std::vector<int64_t> key = {1};
+  for (const SgdArgs& array : arrays)  // 64-byte aligned: the lowest bits are free for what is done with it
+    key.push_back(reinterpret_cast<intptr_t>(array.w) + (array.v != nullptr ? 1 : 0) + (array.ema != nullptr ? 2 : 0));
+  recorder_.run(key, [&] {
+    backend_.update(arrays, step_.values, step_.not_finite);
+    weights_changed(store);
+  });
+}
+
+StepOutcome Network::outcome() const {
+  DK_ASSERT(options_.training && arena_ != nullptr);
+  const char* first = reinterpret_cast<const char*>(step_.not_finite);
+  const int64_t flag_bytes = reinterpret_cast<const char*>(step_.figures) - first;
+  std::vector<char> bytes(static_cast<size_t>(flag_bytes) + static_cast<size_t>(figure_count()) * sizeof(YoloFigures));
+  backend_.download(bytes.data(), first, static_cast<int64_t>(bytes.size()));
+  StepOutcome outcome;
+  outcome.finite = std::count(bytes.begin(), bytes.begin() + flag_bytes, 0) == flag_bytes;
+  for (int64_t i = 0; i < figure_count(); ++i) {
+    YoloFigures figures;
+    std::memcpy(&figures, bytes.data() + flag_bytes + i * static_cast<int64_t>(sizeof figures), sizeof figures);
+    outcome.stats.push_back(yolo_stats(yolos_[static_cast<size_t>(i) % yolos_.size()]->def().yolo().params(), figures));
+  }
+  return outcome;
+}
+
 void Network::forward_infer(const ParamStore& store, const float* pixels) {
   DK_ASSERT(!options_.training && arena_ != nullptr);
-  Pass pass = make_pass(TrainPass{}, false);
   backend_.begin_layer(-1, false);
   backend_.import_planar(pixels, plan_->input());
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const LayerIo& io = plan_->io(i);
-    backend_.begin_layer(static_cast<int>(i), false);
-    if (!io.folded) layers_[i]->forward(io, store.layer(static_cast<int>(i)), pass);
-  }
+  run_forward(store, TrainPass{}, Pass{backend_, workspace_, false, def_.net.width, def_.net.height, def_.net.loss_scale});
 }
 
 std::vector<float> Network::layer_output(int layer) const {
-  if (def_.layers.at(static_cast<size_t>(layer)).is(LayerKind::yolo)) {
-    return static_cast<const YoloLayer*>(layers_[static_cast<size_t>(layer)].get())->output();
-  }
-  const Tensor& out = plan_->io(static_cast<size_t>(layer)).out;
+  const LayerIo& io = plan_->io(static_cast<size_t>(layer));
+  const Tensor& out = def_.layers.at(static_cast<size_t>(layer)).is(LayerKind::yolo) ? io.floats[0] : io.out;
   std::vector<float> values(static_cast<size_t>(out.count()));
   backend_.export_planar(out, values.data());
   return values;

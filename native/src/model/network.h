@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/recorder.h"
 #include "layers/layer.h"
+#include "layers/yolo_head.h"
 #include "model/network_def.h"
 #include "model/network_plan.h"
 #include "model/param_store.h"
@@ -19,15 +22,16 @@ struct NetworkOptions {
   DType dtype = DType::f32;
   int batch = 1;           // images in one pass
   bool recompute = false;  // PlanOptions::recompute: the same bits from less memory, in more time
+  int subdivisions = 1;    // passes of an iteration: the figures of so many are kept
 };
 
-// Bytes on the device, and on the host for what is not the same memory.
+// Bytes on the device.
 struct NetworkMemory {
   int64_t arena = 0;      // activations, deltas
   int64_t workspace = 0;  // scratch of convolutions
   int64_t plans = 0;      // copies of weights in other orders or types
-  int64_t heads = 0;      // outputs and deltas of [yolo] on the host
-  int64_t total() const { return arena + workspace + plans + heads; }
+  int64_t step = 0;       // truth and figures of an iteration
+  int64_t total() const { return arena + workspace + plans + step; }
 };
 
 struct TrainPass {
@@ -40,6 +44,12 @@ struct TrainPass {
   float gradient_scale = 1;        // of the deltas and so of all gradients: half numbers end at 65504 and 6e-8
   int stop_before = -1;            // layers up to this one get no backward pass now (stopbackward=N)
   Stopwatch* stopwatch = nullptr;  // marks the start and the end of each layer's pass, also of those that have nothing to do
+};
+
+// What an iteration came to.
+struct StepOutcome {
+  bool finite = true;            // no weight has left the finite numbers
+  std::vector<YoloStats> stats;  // of every head of the first mini-batch, then of the second, ...
 };
 
 class Network {
@@ -58,9 +68,19 @@ class Network {
   // Tells the plans that the store's weights changed.
   void weights_changed(const ParamStore& store);
 
+  // Training. train() is forward_train() and backward() of one mini-batch, recorded where the back end can: then nothing can be
+  // looked at in between. Without pixels, those that lie in plan().input() are used.
   void forward_train(const ParamStore& store, const TrainPass& pass);
   void backward(const ParamStore& store, const TrainPass& pass);
-  // pixels: batch x channels x height x width. Results: yolo_layers()[k]->output().
+  void train(const ParamStore& store, const TrainPass& pass);
+  // Updates these arrays of the store (and their averages, which keep `average_share` of themselves), and tells the plans.
+  void update(const ParamStore& store, std::span<const SgdArgs> arrays, float rate, float average_share = 0);
+  // Waits for what was queued. Figures are those of the last iteration; mini-batches that had no pass have old ones.
+  StepOutcome outcome() const;
+  // Of one head in the mini-batch that came `mini_batch`-th in its iteration.
+  YoloStats stats(size_t head, size_t mini_batch = 0) const { return outcome().stats.at(mini_batch * yolos_.size() + head); }
+
+  // pixels: batch x channels x height x width. Results: layer_output() of yolo_layers()[k].
   void forward_infer(const ParamStore& store, const float* pixels);
 
   const NetworkDef& def() const { return def_; }
@@ -72,8 +92,24 @@ class Network {
   const NetworkPlan& plan() const { return *plan_; }
 
  private:
+  // What a step reads and writes beside tensors: [StepValues][not finite][figures][truth].
+  struct StepMemory {
+    void* block = nullptr;
+    StepValues* values = nullptr;
+    int32_t* not_finite = nullptr;
+    YoloFigures* figures = nullptr;
+    float* truth = nullptr;
+  };
+
   void build();
-  Pass make_pass(const TrainPass& pass, bool training) const;
+  int64_t figure_count() const { return static_cast<int64_t>(yolos_.size()) * options_.subdivisions; }
+  int64_t truth_floats() const;
+  void allocate_step();
+  void load(const TrainPass& pass);
+  void put_values();
+  Pass make_pass(const TrainPass& pass) const;
+  void run_forward(const ParamStore& store, const TrainPass& train, Pass pass);
+  std::vector<ChangedWeights> changed_weights(const ParamStore& store);
   void backward_layer(int i, const ParamStore& store, Pass& pass);
 
   NetworkDef def_;
@@ -85,6 +121,9 @@ class Network {
   void* arena_ = nullptr;
   void* workspace_ = nullptr;
   int64_t arena_bytes_ = 0, workspace_bytes_ = 0;
+  StepMemory step_;
+  StepValues values_;
+  Recorder recorder_;
 };
 
 // The last layer frozen for ever by stopbackward=1, or -1.

@@ -156,6 +156,14 @@ void Planner::keep_own(int i) {
     live(plan, i), live(plan, until);
     point(&l.saved, plan);
   }
+  l.floats.resize(static_cast<size_t>(needs.floats), l.out);
+  for (Tensor& floats : l.floats) {
+    floats.dtype = DType::f32, floats.planar = true;
+    floats.buffer_c = floats.c, floats.c_offset = 0;
+    const int plan = plan_bytes(backend_.tensor_bytes(options_.batch, floats.c, floats.h, floats.w, DType::f32, true));
+    live(plan, i), live(plan, until);
+    point(&floats, plan);
+  }
   if (needs.index_bytes > 0) {
     const int plan = plan_bytes(needs.index_bytes);
     live(plan, i), live(plan, until);

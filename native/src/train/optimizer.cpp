@@ -1,8 +1,7 @@
 #include "train/optimizer.h"
 
 #include <algorithm>
-
-#include "model/network.h"
+#include <vector>
 
 namespace dk {
 namespace {
@@ -17,26 +16,29 @@ bool updates(const NetworkDef& def, const LayerDef& layer, const UpdateStep& ste
 
 }  // namespace
 
-bool update_weights(const NetworkDef& def, ParamStore& store, Backend& backend, const UpdateStep& step) {
+void update_weights(Network& network, const ParamStore& store, const UpdateStep& step) {
+  const NetworkDef& def = network.def();
   int last_bn_only = -1;
   for (const LayerDef& layer : def.layers) {
     if (layer.train_only_bn) last_bn_only = layer.index;
   }
   const float batch = static_cast<float>(step.batch);
-  bool finite = true;
+  std::vector<SgdArgs> all;
   for (const ParamArray& array : store.arrays()) {
     const LayerDef& layer = def.layers[static_cast<size_t>(array.def.layer)];
-    if (array.g == nullptr || !updates(def, layer, step, last_bn_only)) continue;
     SgdArgs args;
-    args.w = array.w, args.v = array.v, args.g = array.g, args.count = array.floats;
-    args.rate = step.rate * layer.learning_rate / def.net.loss_scale / batch;
+    args.w = array.w, args.count = array.floats;
+    if (step.averages) args.ema = array.ema;
+    if (array.g != nullptr && updates(def, layer, step, last_bn_only)) args.v = array.v, args.g = array.g;
+    if (args.v == nullptr && args.ema == nullptr) continue;
+    args.rate_factor = layer.learning_rate, args.rate_divisor = def.net.loss_scale * batch;
     args.momentum = def.net.momentum;
     const bool weights = array.def.role == ParamRole::weights;
     args.decay = weights ? def.net.decay * def.net.loss_scale * batch : 0.0f;
     args.clip = weights ? layer.clip : 0.0f;
-    finite = backend.sgd_update(args) && finite;
+    all.push_back(args);
   }
-  return finite;
+  network.update(store, all, step.rate, step.average_share);
 }
 
 }  // namespace dk

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "model/network_def.h"
+#include "model/network.h"
 #include "model/param_store.h"
 
 namespace dk {
@@ -13,9 +13,11 @@ struct UpdateStep {
   float rate = 0;         // learning rate now
   int batch = 1;          // images whose deltas were summed
   int stop_before = -1;   // layers up to this one had no backward pass and are left alone
+  bool averages = false;  // the store's averages follow, keeping this share of themselves
+  float average_share = 0;
 };
 
-// False if a weight became infinite or NaN.
-bool update_weights(const NetworkDef& def, ParamStore& store, Backend& backend, const UpdateStep& step);
+// Whether all weights are finite numbers afterwards is told by network.outcome().
+void update_weights(Network& network, const ParamStore& store, const UpdateStep& step);
 
 }  // namespace dk

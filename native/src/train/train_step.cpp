@@ -34,7 +34,7 @@ TrainStep::TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& st
                      TrainListener& listener, const StopRequest& stop, const StepSetup& setup)
     : in_(inputs), backend_(backend), store_(store), files_(files), listener_(listener), stop_(stop), setup_(setup),
       random_(inputs.def.last_yolo()->yolo().random),
-      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute}) {
+      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute, setup.subdivisions}) {
   const InputSize largest = largest_training_size(in_.def.net, random_);
   network_.resize(largest.width, largest.height);
   network_.allocate();
@@ -53,28 +53,28 @@ bool TrainStep::run(TrainState* state) {
   pass.stop_before = stopped_until(in_.def, state->iteration);
   remember_statistics();
   store_.zero_gradients();
-  loss_ = load_seconds_ = 0;
+  load_seconds_ = 0;
+  images_.clear();
   for (int part = 0; part < setup_.subdivisions; ++part) {
     if (stop_.requested()) {
       restore_statistics();
       return false;
     }
-    timed(&load_seconds_, [&] { last_batch_ = feed_->next(&pass); });
-    const MiniBatch& batch = *last_batch_;
+    timed(&load_seconds_, [&] { images_.push_back(feed_->next(&pass)->image_indices); });
     pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(setup_.mini_batch);
     pass.accumulate_gradients = part > 0;
-    network_.forward_train(store_, pass);
-    collect_loss(batch, state->iteration);
-    network_.backward(store_, pass);
+    network_.train(store_, pass);
     const bool last = part + 1 == setup_.subdivisions && state->iteration + 1 >= in_.max_batches;
     if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
   }
-  if (update(state, pass)) network_.weights_changed(store_);
+  const bool updated = update(state, pass);
+  // The device works while this waits: all that an iteration tells comes at once, at its end.
+  collect(network_.outcome(), state->iteration);
   ++state->iteration;
   state->seen = state->iteration * setup_.images();
   if (state->avg_loss < 0 || !std::isfinite(state->avg_loss)) state->avg_loss = loss_;
   state->avg_loss = 0.9 * state->avg_loss + 0.1 * loss_;
-  average_weights(state);
+  if (updated) put_average_in_place(state);
   return true;
 }
 
@@ -83,16 +83,20 @@ bool TrainStep::update(TrainState* state, const TrainPass& pass) {
   GradientScale scale(setup_.dtype, state);
   const FloatBlock gradients = store_.gradients();
   if (scale.needed() && !backend_.scale_floats(gradients.data, gradients.floats, 1 / scale.value())) {
-    if (!scale.halve()) fail_not_finite("gradients are no longer finite numbers", *last_batch_, state->iteration);
+    if (!scale.halve()) fail_not_finite("gradients are no longer finite numbers", images_.back(), state->iteration);
     restore_statistics();
     listener_.log(LogLevel::info, strf("iteration %lld: gradients beyond the range of f16, no update; their scale is %g now",
                                        (long long)state->iteration + 1, static_cast<double>(scale.value())));
     return false;
   }
-  const float rate = learning_rate_at(in_.def.net, state->iteration + 1, setup_.seed);
-  if (!update_weights(in_.def, store_, backend_, {state->iteration + 1, rate, setup_.images(), pass.stop_before})) {
-    fail_not_finite("weights are no longer finite numbers", *last_batch_, state->iteration);
-  }
+  UpdateStep step;
+  step.iteration = state->iteration + 1;
+  step.rate = learning_rate_at(in_.def.net, step.iteration, setup_.seed);
+  step.batch = setup_.images();
+  step.stop_before = pass.stop_before;
+  step.averages = averages(*state);
+  step.average_share = state->averaging == 0 ? 0.0f : in_.def.net.ema_alpha;
+  update_weights(network_, store_, step);
   scale.good();
   return true;
 }
@@ -106,21 +110,28 @@ void TrainStep::take_size(int64_t iteration) {
   first_ = false;
 }
 
-void TrainStep::collect_loss(const MiniBatch& batch, int64_t iteration) {
-  double cost = 0;
-  for (const YoloLayer* yolo : network_.yolo_layers()) {
-    const YoloParams params = yolo->def().yolo().params();
-    listener_.yolo_line({yolo->def().index, setup_.mini_batch, &params, yolo->stats(), yolo->def().yolo().show_details});
-    cost += yolo->stats().cost;
+void TrainStep::collect(const StepOutcome& outcome, int64_t iteration) {
+  const std::vector<YoloLayer*>& heads = network_.yolo_layers();
+  loss_ = 0;
+  for (size_t part = 0; part < images_.size(); ++part) {
+    double cost = 0;
+    for (size_t k = 0; k < heads.size(); ++k) {
+      const YoloSpec& yolo = heads[k]->def().yolo();
+      const YoloParams params = yolo.params();
+      const YoloStats& stats = outcome.stats[part * heads.size() + k];
+      listener_.yolo_line({heads[k]->def().index, setup_.mini_batch, &params, stats, yolo.show_details});
+      cost += stats.cost;
+    }
+    cost /= static_cast<double>(heads.size());
+    loss_ += cost / setup_.images();
+    if (!std::isfinite(cost)) fail_not_finite("the loss is not a finite number", images_[part], iteration);
   }
-  cost /= static_cast<double>(network_.yolo_layers().size());
-  loss_ += cost / setup_.images();
-  if (!std::isfinite(cost)) fail_not_finite("the loss is not a finite number", batch, iteration);
+  if (!outcome.finite) fail_not_finite("weights are no longer finite numbers", images_.back(), iteration);
 }
 
-void TrainStep::fail_not_finite(const char* what, const MiniBatch& batch, int64_t iteration) const {
+void TrainStep::fail_not_finite(const char* what, const std::vector<int>& indices, int64_t iteration) const {
   std::string images;
-  for (int index : batch.image_indices) {
+  for (int index : indices) {
     if (images.size() < 2000) images += (images.empty() ? "" : ", ") + in_.train.images.at(static_cast<size_t>(index));
   }
   const std::string state = files_.state_to_resume();
@@ -132,27 +143,26 @@ void TrainStep::fail_not_finite(const char* what, const MiniBatch& batch, int64_
 // A forward pass moves the rolling statistics; an iteration that is given up must leave no trace.
 void TrainStep::remember_statistics() {
   const FloatBlock rolling = store_.rolling_statistics();
-  statistics_.resize(static_cast<size_t>(rolling.floats));
-  backend_.download(statistics_.data(), rolling.data, 4 * rolling.floats);
+  if (statistics_ == nullptr)
+    statistics_ = {backend_.allocate(4 * rolling.floats), [this](void* memory) { backend_.release(memory); }};
+  backend_.copy_bytes(statistics_.get(), rolling.data, 4 * rolling.floats);
 }
 
 void TrainStep::restore_statistics() {
   const FloatBlock rolling = store_.rolling_statistics();
-  backend_.upload(rolling.data, statistics_.data(), 4 * rolling.floats);
+  backend_.copy_bytes(rolling.data, statistics_.get(), 4 * rolling.floats);
 }
 
-// darknet.md 2.3
-void TrainStep::average_weights(TrainState* state) {
-  const int64_t begin = in_.max_batches / 2, apply = in_.max_batches - kAverageApplyBefore;
-  if (in_.def.net.ema_alpha <= 0 || state->averaging == 2 || state->iteration < begin) return;
-  const bool first = state->averaging == 0;
-  const bool put_in_place = state->iteration >= apply && apply > begin;
-  for (const ParamArray& array : store_.arrays()) {
-    if (array.ema == nullptr) continue;
-    backend_.average_towards(array.ema, array.w, array.floats, first ? 0.0f : in_.def.net.ema_alpha);
-  }
+// The averages of weights (darknet.md 2.3) begin half-way, as the weights are then.
+bool TrainStep::averages(const TrainState& state) const {
+  return in_.def.net.ema_alpha > 0 && state.averaging != 2 && state.iteration + 1 >= in_.max_batches / 2;
+}
+
+void TrainStep::put_average_in_place(TrainState* state) {
+  if (in_.def.net.ema_alpha <= 0 || state->averaging == 2 || state->iteration < in_.max_batches / 2) return;
   state->averaging = 1;
-  if (!put_in_place) return;
+  const int64_t apply = in_.max_batches - kAverageApplyBefore;
+  if (state->iteration < apply || apply <= in_.max_batches / 2) return;
   store_.import_host(averaged_weights(store_));
   network_.weights_changed(store_);
   state->averaging = 2;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -49,12 +50,13 @@ class TrainStep {
 
  private:
   void take_size(int64_t iteration);
+  bool averages(const TrainState& state) const;
   bool update(TrainState* state, const TrainPass& pass);
-  void collect_loss(const MiniBatch& batch, int64_t iteration);
-  void average_weights(TrainState* state);
+  void collect(const StepOutcome& outcome, int64_t iteration);
+  void put_average_in_place(TrainState* state);
   void remember_statistics();
   void restore_statistics();
-  [[noreturn]] void fail_not_finite(const char* what, const MiniBatch& batch, int64_t iteration) const;
+  [[noreturn]] void fail_not_finite(const char* what, const std::vector<int>& indices, int64_t iteration) const;
 
   const TrainInputs& in_;
   Backend& backend_;
@@ -67,9 +69,9 @@ class TrainStep {
   Network network_;
   std::unique_ptr<PictureFeed> feed_;  // after the network: images take what memory is left
   bool first_ = true;
-  std::shared_ptr<const MiniBatch> last_batch_;
+  std::vector<std::vector<int>> images_;  // of the iteration's mini-batches
   double loss_ = 0, load_seconds_ = 0;
-  std::vector<float> statistics_;
+  std::unique_ptr<void, std::function<void(void*)>> statistics_;  // in the back end's memory
 };
 
 }  // namespace dk
