@@ -79,8 +79,8 @@ HostWeights trained(Backend& card, Backend& drawer, const Dataset& data, const F
       network.backward(store, pass);
       feed.look_ahead();
     }
-    CHECK(update_weights(def, store, card, {static_cast<int64_t>(iteration) + 1, 0.001f, 4, -1}));
-    network.weights_changed(store);
+    update_weights(network, store, {static_cast<int64_t>(iteration) + 1, 0.001f, 4, -1});
+    CHECK(network.outcome().finite);
   }
   return store.export_host();
 }

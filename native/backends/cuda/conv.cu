@@ -35,7 +35,7 @@ struct Roundings {
 constexpr int kRoundedVectors = 4;  // by a thread
 
 template <class T>
-__global__ void __launch_bounds__(kBlock) round_weights(const __grid_constant__ Roundings all) {
+__global__ void __launch_bounds__(kBlock) round_weights(DK_GRID_CONSTANT(Roundings) all) {
   int index = 0;
   while (index + 1 < all.count && all.first_block[index + 1] <= blockIdx.x) ++index;
   const Rounding& one = all.each[index];

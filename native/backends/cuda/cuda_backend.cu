@@ -12,6 +12,8 @@
 #include "cuda/parameters.h"
 #include "cuda/picture_renderer.h"
 #include "cuda/pool.h"
+#include "cuda/recording.h"
+#include "cuda/small_uploads.h"
 #include "cuda/stopwatch.h"
 #include "cuda/tensors.h"
 #include "cuda/view.h"
@@ -43,12 +45,14 @@ class CudaBackend final : public Backend {
     DK_CUDA(cudaSetDevice(device));
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
+    small_uploads_ = std::make_unique<cuda::SmallUploads>(context_.stream);
     cuda::open_engines(&context_);
     context_.scratch = static_cast<float*>(allocate((cuda::kScratchFloats + cuda::kMeansFloats) * int64_t{sizeof(float)}));
     context_.not_finite = static_cast<int*>(allocate(sizeof(int)));
   }
 
   ~CudaBackend() override {
+    small_uploads_.reset();
     cuda::close_engines(&context_);
     release(context_.scratch);
     release(context_.not_finite);
@@ -75,6 +79,7 @@ class CudaBackend final : public Backend {
   int64_t library_bytes() const override { return cuda::kLibraryBytes; }
   int64_t staging_bytes(int64_t floats) const override { return floats * int64_t{sizeof(float)}; }
   void upload(void* device, const void* host, int64_t bytes) override {
+    if (bytes <= cuda::SmallUploads::kMostBytes) return small_uploads_->put(device, host, bytes);
     DK_CUDA(cudaMemcpyAsync(device, host, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, context_.stream));
     DK_CUDA(cudaStreamSynchronize(context_.stream));  // the caller may reuse its memory at once
   }
@@ -217,6 +222,8 @@ class CudaBackend final : public Backend {
     cuda::yolo_loss(context_, head, step, raw, out, delta, scratch);
   }
 
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override { return cuda::record(context_, work); }
+
   void update(std::span<const SgdArgs> arrays, const StepValues* step, int32_t* not_finite) override {
     cuda::update(context_, arrays, step, not_finite);
   }
@@ -268,6 +275,7 @@ class CudaBackend final : public Backend {
   const int device_;
   cudaDeviceProp properties_{};
   Context context_;
+  std::unique_ptr<cuda::SmallUploads> small_uploads_;
   float* staging_ = nullptr;
   int64_t staging_floats_ = 0;
 };

@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kBlock) scale_kernel(float* values, int64_t co
 }
 
 __global__ void __launch_bounds__(kBlock)
-    update_kernel(const __grid_constant__ Arrays all, const StepValues* step, int32_t* not_finite) {
+    update_kernel(DK_GRID_CONSTANT(Arrays) all, const StepValues* step, int32_t* not_finite) {
   const int index = array_of_block(all, blockIdx.x);
   const SgdArgs& array = all.arrays[index];
   const float rate = step->rate * array.rate_factor / array.rate_divisor, share = step->average_share;

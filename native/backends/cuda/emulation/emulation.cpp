@@ -2,12 +2,14 @@
 
 #include <ucontext.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -114,8 +116,40 @@ void launch(dim3 grid, dim3 block, bool barriers, const std::function<void()>& t
       }
 }
 
+}  // namespace dk::emulation
+
+// What a capture keeps, and the graph that it becomes.
+struct EmulatedGraph {
+  std::vector<std::function<void()>> work;
+  cudaStream_t stream = nullptr;
+  bool valid = true;
+};
+
+namespace dk::emulation {
 namespace {
 
+thread_local EmulatedGraph* capture = nullptr;  // of this thread
+
+// What may not be done while this thread captures: an error, and the end of the capture.
+cudaError_t refused_in_capture() {
+  if (capture == nullptr) return cudaSuccess;
+  capture->valid = false;
+  return cudaErrorStreamCaptureUnsupported;
+}
+
+}  // namespace
+
+void queue(cudaStream_t stream, std::function<void()> work) {
+  if (capture != nullptr && capture->stream == stream) {
+    capture->work.push_back(std::move(work));
+  } else {
+    work();
+  }
+}
+
+namespace {
+
+std::atomic<int64_t> launched{0};
 size_t memory_limit = kMemory, taken = 0;
 std::unordered_map<void*, size_t> blocks;
 
@@ -125,6 +159,7 @@ size_t rounded(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
 void limit_memory(size_t bytes) { memory_limit = bytes; }
 size_t memory_taken() { return taken; }
+int64_t graphs_launched() { return launched; }
 
 }  // namespace dk::emulation
 
@@ -163,6 +198,7 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
   using namespace dk::emulation;
   *memory = nullptr;
+  if (refused_in_capture() != cudaSuccess) return cudaErrorStreamCaptureUnsupported;
   if (taken + rounded(bytes) > memory_limit) return cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(256, rounded(bytes));
   if (*memory == nullptr) return cudaErrorMemoryAllocation;
@@ -173,6 +209,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 
 cudaError_t cudaFree(void* memory) {
   using namespace dk::emulation;
+  if (refused_in_capture() != cudaSuccess) return cudaErrorStreamCaptureUnsupported;
   if (const auto block = blocks.find(memory); block != blocks.end()) {
     taken -= block->second;
     blocks.erase(block);
@@ -184,24 +221,68 @@ cudaError_t cudaFree(void* memory) {
 cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) { return cudaMalloc(memory, bytes); }
 cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
 
-cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
-  std::memset(memory, value, bytes);
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  dk::emulation::queue(stream, [=] { std::memset(memory, value, bytes); });
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, bytes);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  dk::emulation::queue(stream, [=] { std::memcpy(to, from, bytes); });
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  *stream = nullptr;
+  static std::atomic<intptr_t> number{0};
+  *stream = reinterpret_cast<cudaStream_t>(++number);
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return cudaStreamCreate(stream); }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  using namespace dk::emulation;
+  return capture != nullptr && capture->stream == stream ? refused_in_capture() : cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  using namespace dk::emulation;
+  if (refused_in_capture() != cudaSuccess) return cudaErrorStreamCaptureUnsupported;
+  capture = new EmulatedGraph;
+  capture->stream = stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  using namespace dk::emulation;
+  *graph = std::exchange(capture, nullptr);
+  if ((*graph)->valid) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return cudaErrorStreamCaptureInvalidated;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
+  *exec = new EmulatedGraph(*graph);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  ++dk::emulation::launched;
+  dk::emulation::queue(stream, [exec] {
+    for (const std::function<void()>& work : exec->work) work();
+  });
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  delete exec;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
 
 struct EmulatedEvent {
   std::chrono::steady_clock::time_point time;
@@ -213,11 +294,11 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return dk::emulation::refused_in_capture(); }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
-  event->time = std::chrono::steady_clock::now();
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  dk::emulation::queue(stream, [event] { event->time = std::chrono::steady_clock::now(); });
   return cudaSuccess;
 }
 
@@ -232,4 +313,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaGetLastError() { return cudaSuccess; }
-const char* cudaGetErrorString(cudaError_t error) { return error == cudaSuccess ? "no error" : "out of memory"; }
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess: return "no error";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
+    default: return "unknown error";
+  }
+}
