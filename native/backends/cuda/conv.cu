@@ -48,9 +48,7 @@ __global__ void __launch_bounds__(kBlock) round_weights(DK_GRID_CONSTANT(Roundin
 
 void launch(const Context& context, Roundings* all) {
   if (all->count == 0) return;
-  with_element(all->dtype, [&]<class T>() {
-    DK_LAUNCH(round_weights<T>, dim3(all->blocks), kBlock, context.stream, *all);
-  });
+  with_element(all->dtype, [&]<class T>() { DK_LAUNCH(round_weights<T>, dim3(all->blocks), kBlock, context.stream, *all); });
   DK_CUDA_LAUNCHED("round_weights");
   *all = {};
 }

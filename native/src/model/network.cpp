@@ -223,10 +223,11 @@ void Network::train(const ParamStore& store, const TrainPass& train) {
     return backward(store, train);
   }
   recorder_.run({0, train.accumulate_gradients, train.stop_before, static_cast<int64_t>(train.seed),
-                 std::bit_cast<int32_t>(train.gradient_scale)}, [&] {
-    run_forward(store, train, make_pass(train));
-    backward(store, train);
-  });
+                 std::bit_cast<int32_t>(train.gradient_scale)},
+                [&] {
+                  run_forward(store, train, make_pass(train));
+                  backward(store, train);
+                });
 }
 
 void Network::update(const ParamStore& store, std::span<const SgdArgs> arrays, float rate, float average_share) {
