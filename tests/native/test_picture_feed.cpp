@@ -1,7 +1,10 @@
 // Pictures that are drawn on the device a mini-batch ahead are those that the host draws: the training they feed comes to the
 // same weights. And how decoded images share out what memory there is.
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "backend/registry.h"
@@ -70,9 +73,9 @@ HostWeights trained(Backend& card, Backend& drawer, const Dataset& data, const F
   for (uint64_t iteration = 0; iteration < 4; ++iteration) {
     store.zero_gradients();
     for (int slot = 0; slot < 4; slot += setup.loader.minibatch) {
-      const std::shared_ptr<const MiniBatch> batch = feed.next(&pass);
-      CHECK(batch->iteration == iteration);
-      CHECK(batch->first_slot == slot);
+      const MiniBatch& batch = feed.next(&pass);
+      CHECK(batch.iteration == iteration);
+      CHECK(batch.first_slot == slot);
       pass.iteration = iteration;
       pass.accumulate_gradients = slot > 0;
       network.forward_train(store, pass);
@@ -105,6 +108,25 @@ TEST_SUITE("picture feed") {
           off = std::max(off, std::fabs(static_cast<double>(got.arrays[i][k]) - static_cast<double>(expected.arrays[i][k])));
       }
       CHECK(off == 0);
+    }
+  }
+
+  TEST_CASE("what a pass was told of stays as it is until the next one, whatever the loader's threads do meanwhile") {
+    const TempFolder folder;
+    const Dataset data = made_dataset(folder, 5);
+    const auto host = make_backend("cpu", 1);
+    const FeedSetup setup = feed_setup(2);
+    PictureFeed feed(data, *host, setup);
+    Loader same(data, setup.loader);
+    feed.start(0);
+    same.start(0);
+    TrainPass pass;
+    for (int i = 0; i < 100; ++i) {
+      feed.next(&pass);
+      const std::shared_ptr<const MiniBatch> expected = same.next();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));  // time for the memory to be used again, if it could be
+      CHECK(std::equal(expected->pixels.begin(), expected->pixels.end(), pass.pixels));
+      CHECK(std::equal(expected->truth.begin(), expected->truth.end(), pass.truth));
     }
   }
 

@@ -112,13 +112,13 @@ void PictureFeed::start(uint64_t iteration) {
   loader_.start(iteration);
 }
 
-std::shared_ptr<const MiniBatch> PictureFeed::next(TrainPass* pass) {
+const MiniBatch& PictureFeed::next(TrainPass* pass) {
   look_ahead();
-  std::shared_ptr<const MiniBatch> batch = renderer_ ? std::exchange(ahead_, nullptr) : loader_.next();
-  pass->pixels = renderer_ ? nullptr : batch->pixels.data();
+  current_ = renderer_ ? std::exchange(ahead_, nullptr) : loader_.next();
+  pass->pixels = renderer_ ? nullptr : current_->pixels.data();
   pass->pictures = renderer_.get();
-  pass->truth = batch->truth.data();
-  return batch;
+  pass->truth = current_->truth.data();
+  return *current_;
 }
 
 void PictureFeed::look_ahead() {

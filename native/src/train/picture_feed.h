@@ -47,8 +47,9 @@ class PictureFeed {
 
   // Begins with this iteration's pictures; what was prepared is dropped.
   void start(uint64_t iteration);
-  // The next mini-batch, which the pass is told of: where its pixels come from, and its truth. Valid until the next call.
-  std::shared_ptr<const MiniBatch> next(TrainPass* pass);
+  // The next mini-batch, which the pass is told of: where its pixels come from, and its truth. All of it is valid until the next
+  // call.
+  const MiniBatch& next(TrainPass* pass);
   // Begins to draw the mini-batch after it, where the device draws. Called when the work on this one is queued.
   void look_ahead();
 
@@ -61,7 +62,8 @@ class PictureFeed {
 
   std::unique_ptr<PictureRenderer> renderer_;  // null where the host draws; outlives the loader's threads
   Loader loader_;
-  std::shared_ptr<const MiniBatch> ahead_;  // drawn or being drawn
+  std::shared_ptr<const MiniBatch> current_;  // what the pass points into
+  std::shared_ptr<const MiniBatch> ahead_;    // drawn or being drawn
 };
 
 }  // namespace dk

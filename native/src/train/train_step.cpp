@@ -60,7 +60,7 @@ bool TrainStep::run(TrainState* state) {
       restore_statistics();
       return false;
     }
-    timed(&load_seconds_, [&] { images_.push_back(feed_->next(&pass)->image_indices); });
+    timed(&load_seconds_, [&] { images_.push_back(feed_->next(&pass).image_indices); });
     pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(setup_.mini_batch);
     pass.accumulate_gradients = part > 0;
     network_.train(store_, pass);
