@@ -52,7 +52,7 @@ class F16Run {
     files_ = std::make_unique<RunFiles>(inputs_.def, *store, listener, inputs_.backup, inputs_.base);
     const LoaderOptions loader = make_loader_options(inputs_, {1, 1, 0, 2, 2, 2});
     step_ = std::make_unique<TrainStep>(inputs_, *backend_, *store, *files_, listener, stop_,
-                                        StepSetup{2, 1, false, DType::f16, 1, loader});
+                                        StepSetup{2, 1, false, DType::f16, 1, loader, {}});
     step_->begin(state.iteration);
   }
 

@@ -11,6 +11,7 @@
 #include "math/philox.h"
 #include "model/network.h"
 #include "train/optimizer.h"
+#include "verifying_backend.h"
 
 namespace dk::test {
 namespace {
@@ -181,6 +182,26 @@ std::string refusal(Backend& backend, const std::function<void()>& work) {
   return "";
 }
 
+// Its convolutions become faster when the test says so.
+class FasterLater final : public VerifyingBackend {
+ public:
+  FasterLater() : VerifyingBackend(MemoryRules{}) {}
+  int64_t plans_generation() const override { return generation; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    work();
+    ++recorded;
+    struct Counted final : Recording {
+      explicit Counted(int* replayed) : replayed_(replayed) {}
+      void replay() override { ++*replayed_; }
+      int* replayed_;
+    };
+    return std::make_unique<Counted>(&replayed);
+  }
+
+  int64_t generation = 0;
+  int recorded = 0, replayed = 0;
+};
+
 }  // namespace
 
 TEST_SUITE("recording") {
@@ -223,6 +244,21 @@ TEST_SUITE("recording") {
     array = {};
     recording->replay();
     CHECK(rig.read(w, 4) == std::vector<float>{3, 5, 7, 9});
+  }
+
+  TEST_CASE("faster plans end a recording: the work runs once as it is, and is recorded anew") {
+    FasterLater backend;
+    Recorder recorder(backend);
+    int runs = 0;
+    const auto thrice = [&] {
+      const int before = runs;
+      for (int i = 0; i < 3; ++i) recorder.run({1}, [&] { ++runs; });
+      return runs - before;
+    };
+    CHECK((thrice() == 2 && backend.recorded == 1 && backend.replayed == 1));
+    CHECK((thrice() == 0 && backend.replayed == 4));
+    backend.generation = 1;
+    CHECK((thrice() == 2 && backend.recorded == 2 && backend.replayed == 5));
   }
 
   TEST_CASE("what waits, or takes memory, can't be recorded") {

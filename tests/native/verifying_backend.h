@@ -8,7 +8,7 @@
 
 namespace dk::test {
 
-class VerifyingBackend final : public Backend {
+class VerifyingBackend : public Backend {
  public:
   // summing: its convolutions take the sums of batch norm on their way. fusing: it does poolings and upsamplings behind it, too.
   explicit VerifyingBackend(const MemoryRules& rules, bool summing = false, bool fusing = false)

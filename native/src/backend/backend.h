@@ -325,8 +325,8 @@ class Backend {
     fail(Status::internal, "%s does nothing behind batch norm", name().c_str());
   }
 
-  // Raised when a convolution can be done faster than so far (its plans are built in the background): whoever keeps a recording
-  // of operations may make it anew.
+  // Raised when a convolution can be done faster than so far (its plans are built in the background) once its work is queued
+  // unrecorded again.
   virtual int64_t plans_generation() const { return 0; }
 
   // Without batch norm: out = act(x + bias) [+ residual] (out may be x).

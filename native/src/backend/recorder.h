@@ -1,5 +1,5 @@
 // Work that comes again and again: run as it is the first time (whatever it makes on first use is made then), recorded the
-// second time where the back end can, replayed from then on.
+// second time where the back end can, replayed from then on; anew once the back end has faster plans for it.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,10 @@ class Recorder {
 
   // key: everything that changes what the work queues, where and with which arguments.
   void run(const std::vector<int64_t>& key, const std::function<void()>& work) {
+    if (const int64_t generation = backend_.plans_generation(); generation != generation_) {
+      forget();
+      generation_ = generation;
+    }
     const auto known = recordings_.find(key);
     if (known == recordings_.end()) {
       work();
@@ -34,6 +38,7 @@ class Recorder {
 
  private:
   Backend& backend_;
+  int64_t generation_ = 0;  // of the plans in the recordings
   std::map<std::vector<int64_t>, std::unique_ptr<Recording>> recordings_;
 };
 
