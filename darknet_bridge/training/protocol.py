@@ -35,7 +35,7 @@ class NetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The trainer has started. memory_bytes is the planned peak of the process."""
+    """The trainer has started. memory_bytes is the planned peak of the process, threads are those of each of `processes`."""
 
     protocol: int
     program: str
@@ -52,6 +52,7 @@ class Hello:
     images_valid: int
     memory_bytes: int
     time: float = 0.0
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def _hello(f: _Fields) -> Hello:
         images_valid=f.integer("images_valid"),
         memory_bytes=f.integer("memory_bytes"),
         time=f.time,
+        processes=int(f.optional_number("processes") or 1),
     )
 
 

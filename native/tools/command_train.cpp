@@ -1,4 +1,5 @@
-// `detector train`: options, the run's lock, the two ways to stop it (a signal, a file), and the listener.
+// `detector train`: the processes that share it, options, the run's lock, the two ways to stop it (a signal, a file), the
+// listener.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <thread>
 
 #include "backend/precision.h"
@@ -21,6 +23,7 @@
 #include "data/names_file.h"
 #include "listeners.h"
 #include "model/network_def.h"
+#include "parallel/launch.h"
 #include "train/trainer.h"
 
 namespace dk {
@@ -146,11 +149,10 @@ TrainOptions read_options(Arguments& args) {
   return options;
 }
 
-}  // namespace
-
-int command_train(Arguments& args) {
+// The part of the first process is also to hold the lock, to look for the stop file and to talk.
+bool train_among(Communicator& processes, Arguments& args) {
   TrainOptions options = read_options(args);
-  const bool json = args.flag("json");
+  const bool json = args.flag("json"), first = processes.first();
   const std::string run_dir = args.text("run-dir", "");
   const std::string stop_file = args.text("stop-file", run_dir.empty() ? "" : join_path(run_dir, "stop"));
   options.data_path = args.word(0, "the .data file");
@@ -158,7 +160,7 @@ int command_train(Arguments& args) {
   options.weights_path = args.word_or(2, "");
   if (args.words().size() > 3) bad_input("'%s' is one word too many", args.words()[3].c_str());
 
-  const RunLock lock(run_dir);
+  const RunLock lock(first ? run_dir : "");
   const DataFile data = read_data_file(options.data_path);
   std::vector<std::string> names;
   if (!data.names.empty()) names = read_names(resolve_path(data.names, options.data_path));
@@ -167,9 +169,43 @@ int command_train(Arguments& args) {
     bad_input("%s has %zu names, %s has classes=%d", data.names.c_str(), names.size(), options.cfg_path.c_str(), classes);
   }
   catch_signals();
-  const std::unique_ptr<TrainListener> listener = json ? make_json_listener(names) : make_darknet_listener(names);
-  const StopWatcher watcher(stop_file, *listener);
-  return train(options, *listener, stop_request) ? 0 : static_cast<int>(Status::stopped);
+  const std::unique_ptr<TrainListener> listener = !first ? make_other_listener(processes.place().rank)
+                                                  : json ? make_json_listener(names)
+                                                         : make_darknet_listener(names);
+  const StopWatcher watcher(first ? stop_file : "", *listener);
+  const bool finished = train(options, *listener, stop_request, processes);
+  processes.leave();
+  return finished;
+}
+
+// What ends this process ends the others. The first one says it, unless it can't any more.
+int end_all(Communicator& processes, Status status, const std::string& text) {
+  const bool first_knows = processes.fail(status, text);
+  if (processes.first()) throw Error(status, text);
+  if (!first_knows) std::fprintf(stderr, "error: %s\n", text.c_str());
+  return static_cast<int>(status);
+}
+
+std::unique_ptr<Communicator> join() {
+  try {
+    return join_launched();
+  } catch (const Error&) {
+    if (launched_rank() == 0) throw;
+    return nullptr;  // said once
+  }
+}
+
+}  // namespace
+
+// A run that was stopped has an exit code of its own, by the first process: launchers end all when any other one fails.
+int command_train(Arguments& args) {
+  const std::unique_ptr<Communicator> processes = join();
+  if (!processes) return static_cast<int>(Status::device);
+  try {
+    return train_among(*processes, args) || !processes->first() ? 0 : static_cast<int>(Status::stopped);
+  } catch (const Error& e) { return end_all(*processes, e.status(), e.what()); } catch (const std::bad_alloc&) {
+    return end_all(*processes, Status::memory, "out of memory; smaller mini-batches (subdivisions) or a smaller input need less");
+  } catch (const std::exception& e) { return end_all(*processes, Status::internal, e.what()); }
 }
 
 }  // namespace dk

@@ -45,7 +45,11 @@ class JsonListener : public TrainListener {
         .field("program", "darknet")
         .field("version", DK_VERSION)
         .field("pid", static_cast<int64_t>(getpid()));
-    json.field("device", e.device).field("precision", e.precision).field("threads", e.threads).field("seed", e.seed);
+    json.field("device", e.device)
+        .field("precision", e.precision)
+        .field("threads", e.threads)
+        .field("processes", e.processes)
+        .field("seed", e.seed);
     json.key("net").begin_object().field("width", e.width).field("height", e.height).field("batch", e.batch);
     json.field("subdivisions", e.subdivisions).field("classes", e.classes).end_object();
     json.field("max_batches", e.max_batches).field("start_iteration", e.start_iteration);

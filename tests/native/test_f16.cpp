@@ -51,7 +51,7 @@ class F16Run {
     store->import_host(initial_weights(inputs_.def, 1));
     files_ = std::make_unique<RunFiles>(inputs_.def, *store, listener, inputs_.backup, inputs_.base);
     const LoaderOptions loader = make_loader_options(inputs_, {1, 1, 0, 2, 2, 2});
-    step_ = std::make_unique<TrainStep>(inputs_, *backend_, *store, *files_, listener, stop_,
+    step_ = std::make_unique<TrainStep>(inputs_, *backend_, *store, *files_, listener, stop_, *alone_,
                                         StepSetup{2, 1, false, DType::f16, 1, loader, {}});
     step_->begin(state.iteration);
   }
@@ -70,6 +70,7 @@ class F16Run {
 
  private:
   StopRequest stop_;
+  std::unique_ptr<Communicator> alone_ = make_alone();
   TrainInputs inputs_;
   std::unique_ptr<RunFiles> files_;
   std::unique_ptr<TrainStep> step_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <future>
 #include <map>
+#include <tuple>
 
 #include "data/image_encode.h"
 #include "data/loader.h"
@@ -103,6 +104,13 @@ TEST_SUITE("loader") {
     Pictures tail = reference;
     tail.erase(tail.begin(), tail.find({3, 2}));
     CHECK(load(data, other, 3, 2, 5) == tail);
+    for (const auto& [first, own, minibatch] : {std::tuple{0, 2, 2}, {2, 4, 3}}) {  // of two processes
+      other.first_slot = first, other.own_slots = own, other.minibatch = minibatch;
+      Pictures part = reference;
+      std::erase_if(part, [&](const auto& one) { return one.first.second < first || one.first.second >= first + own; });
+      CHECK(load(data, other, 0, 0, 5) == part);
+    }
+    other = options;
     other.seed = 78;
     CHECK(load(data, other, 0, 0, 5) != reference);
   }
@@ -298,6 +306,7 @@ TEST_SUITE("loader") {
     CHECK(refused([](LoaderOptions& o) { o.minibatch = 0; }) != "");
     CHECK(refused([](LoaderOptions& o) { o.prefetch = 0; }) != "");
     CHECK(refused([](LoaderOptions& o) { o.augment.letter_box = true; }) != "");
+    CHECK(refused([](LoaderOptions& o) { o.first_slot = 4, o.own_slots = 3; }) != "");
     CHECK(refused([](LoaderOptions&) {}).empty());
     LoaderOptions options = small_options();
     options.size_for = [](uint64_t) { return NetSize{0, 32}; };

@@ -4,10 +4,14 @@
 #include <utility>
 
 #include "core/status.h"
+#include "cpu/conv_weights.h"
 #include "cpu/cpu_conv.h"
+#include "cpu/cpu_elementwise.h"
 
 namespace dk::cpu {
 namespace {
+
+constexpr int64_t kSumAlign = 64;
 
 bool is_slice(const Context& context, int channels, int buffer_channels) {
   return round_up(channels, context.block()) != round_up(buffer_channels, context.block());
@@ -29,10 +33,13 @@ Tensor image_of(const Context& context, const Tensor& t, int index) {
 
 class ImageByImage final : public ConvPlan {
  public:
-  ImageByImage(const Context& context, std::unique_ptr<ConvPlan> one) : context_(context), one_(std::move(one)) {}
+  // summed_floats: the weights' gradients where those of several images are added up.
+  ImageByImage(const Context& context, std::unique_ptr<ConvPlan> one, int64_t summed_floats)
+      : context_(context), one_(std::move(one)), sum_at_(round_up(one_->workspace_bytes(), kSumAlign)),
+        summed_floats_(summed_floats) {}
 
   const ConvPlan& one() const { return *one_; }
-  int64_t workspace_bytes() const override { return one_->workspace_bytes(); }
+  int64_t workspace_bytes() const override { return sum_at_ + summed_floats_ * int64_t{sizeof(float)}; }
   int64_t private_bytes() const override { return one_->private_bytes(); }
   void weights_changed(const float* weights) override { one_->weights_changed(weights); }
 
@@ -51,14 +58,20 @@ class ImageByImage final : public ConvPlan {
   }
 
   void backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) override {
+    // The images' sum is added as a whole: see the conventions of backend.h.
+    const bool aside = accumulate && src.n > 1;
+    float* const sum = aside ? reinterpret_cast<float*>(static_cast<char*>(workspace) + sum_at_) : dweights;
     for (int i = 0; i < src.n; ++i) {
-      one_->backward_weights(image_of(context_, src, i), image_of(context_, ddst, i), dweights, accumulate || i > 0, workspace);
+      const bool add = i > 0 || (accumulate && !aside);
+      one_->backward_weights(image_of(context_, src, i), image_of(context_, ddst, i), sum, add, workspace);
     }
+    if (aside) add_floats(context_, sum, dweights, summed_floats_);
   }
 
  private:
   const Context context_;
   const std::unique_ptr<ConvPlan> one_;
+  const int64_t sum_at_, summed_floats_;
 };
 
 }  // namespace
@@ -75,7 +88,8 @@ std::unique_ptr<ConvPlan> make_image_by_image(const Context& context, OneDnn& dn
   one.src_buffer_c = desc.weights.ic, one.src_c_offset = 0;
   one.dst_buffer_c = desc.weights.oc, one.dst_c_offset = 0;
   one.residual_buffer_c = desc.weights.oc, one.residual_c_offset = 0;
-  return std::make_unique<ImageByImage>(context, make_conv_plan(context, dnn, one));
+  const int64_t summed = desc.training && desc.n > 1 ? StoredWeights(desc.weights, context.block()).floats() : 0;
+  return std::make_unique<ImageByImage>(context, make_conv_plan(context, dnn, one), summed);
 }
 
 const ConvPlan& plan_of_one_image(const ConvPlan& plan) {

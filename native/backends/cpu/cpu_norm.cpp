@@ -191,8 +191,8 @@ void batch_norm_backward(const Context& context, const Tensor& dout, const Tenso
           }
           const int64_t c = static_cast<int64_t>(block) * lanes + l;
           const double s = inverse_deviation(bn.variance[c]);
-          bn.dbeta[c] = static_cast<float>(bn.dbeta[c] + sum_g);
-          bn.dgamma[c] = static_cast<float>(bn.dgamma[c] + sum_gx * s);
+          bn.dbeta[c] += static_cast<float>(sum_g);
+          bn.dgamma[c] += static_cast<float>(sum_gx * s);
           arrays.tilt[c] = static_cast<float>(arrays.scale[c] * s * s * sum_gx / total);
           arrays.offset[c] = static_cast<float>(arrays.scale[c] * sum_g / total);
         }
@@ -239,7 +239,7 @@ void bias_activation_backward(const Context& context, const Tensor& dout, const 
     for (int image = 0; image < in.n; ++image)
       for (int64_t r = 0; r < runs.per_plane; ++r)
         sum += sums[((static_cast<int64_t>(image) * in.blocks + c / lanes) * runs.per_plane + r) * lanes + c % lanes];
-    dbias[c] = static_cast<float>(dbias[c] + sum);
+    dbias[c] += static_cast<float>(sum);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "cuda/context.h"
 #include "cuda/conv.h"
+#include "cuda/nccl_group.h"
 #include "cuda/norm.h"
 #include "cuda/norm_tail.h"
 #include "cuda/parameters.h"
@@ -95,6 +96,10 @@ class CudaBackend final : public Backend {
   }
 
   bool host_memory() const override { return false; }
+  DeviceGroupId new_group() override { return cuda::new_nccl_group(); }
+  std::unique_ptr<DeviceGroup> join_group(const DeviceGroupId& id, int rank, int size) override {
+    return cuda::join_nccl_group(context_, id, rank, size);
+  }
 
   int channel_granularity() const override { return cuda::kLanes; }
   int64_t tensor_bytes(int n, int c, int h, int w, DType dtype, bool) const override {

@@ -172,8 +172,8 @@ __global__ void finish_norm_gradient(const float* scratch, int slices, int chann
   means[c] = static_cast<float>(sum_g / count);
   means[channels + c] = static_cast<float>(sum_gz / count);
   if (c >= c_count) return;
-  bn.dbeta[c] = static_cast<float>(bn.dbeta[c] + sum_g);
-  bn.dgamma[c] = static_cast<float>(bn.dgamma[c] + sum_gz);
+  bn.dbeta[c] += static_cast<float>(sum_g);
+  bn.dgamma[c] += static_cast<float>(sum_gz);
 }
 
 // Both sums as ConvPlan::backward_data_summed() leaves them.
@@ -277,7 +277,7 @@ __global__ void __launch_bounds__(kBlock)
 
 __global__ void finish_bias_gradient(const float* scratch, int slices, int channels, int c_count, float* dbias) {
   const int c = static_cast<int>(task_index());
-  if (c < c_count) dbias[c] = static_cast<float>(dbias[c] + sum_of_slices(scratch, 0, slices, channels, c));
+  if (c < c_count) dbias[c] += static_cast<float>(sum_of_slices(scratch, 0, slices, channels, c));
 }
 
 void take_statistics(const Context& context, const Tensor& x, const BatchNormArrays& bn) {

@@ -34,7 +34,7 @@ void for_each_plane(const Tensor& t, Body body) {
 }
 
 inline void store(float* target, double value, bool accumulate) {
-  *target = static_cast<float>(accumulate ? *target + value : value);
+  *target = accumulate ? *target + static_cast<float>(value) : static_cast<float>(value);
 }
 
 }  // namespace dk::reference

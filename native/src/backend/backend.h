@@ -7,6 +7,7 @@
 // - "delta" is minus the gradient of the loss (Darknet's sign): updates are added to the weights.
 // - Per-channel float arrays (bias, gamma, mean, ...) hold padded_channels(c) floats; the padding must be and stays 0.
 // - `accumulate`: add to what the output holds; else overwrite it.
+// - What is added to gradients is a mini-batch's complete sum, rounded to float: so it does not matter which process adds.
 // - Pointers and tensor data are memory from allocate(); on a GPU they are device addresses.
 // - Every operation throws dk::Error on failure. Operations are issued from one thread at a time.
 #pragma once

@@ -1,6 +1,7 @@
 #include "core/door.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <filesystem>
 
@@ -9,11 +10,15 @@
 namespace dk {
 namespace {
 
+// Of the library or program that this is part of. The loader knows a program by its first argument only, which may be any word.
 std::filesystem::path own_folder() {
   Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return {};
+  link_map* map = nullptr;
+  const int found = dladdr1(reinterpret_cast<const void*>(&own_folder), &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP);
   std::error_code ignored;
-  return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
+  if (found == 0 || map == nullptr || *map->l_name == 0)
+    return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  return std::filesystem::absolute(map->l_name, ignored).parent_path();
 }
 
 }  // namespace

@@ -34,7 +34,10 @@ LoaderOptions checked(LoaderOptions options, std::atomic<bool>* cancel) {
   check_augment_options(options.augment);
   if (options.slots_per_iteration < 1 || options.minibatch < 1) bad_input("batch and mini-batch must be at least 1");
   if (options.prefetch < 1) bad_input("the loader must prepare at least one mini-batch ahead");
-  options.minibatch = std::min(options.minibatch, options.slots_per_iteration);
+  if (options.own_slots == 0) options.own_slots = options.slots_per_iteration - options.first_slot;
+  if (options.first_slot < 0 || options.own_slots < 1 || options.first_slot + options.own_slots > options.slots_per_iteration)
+    bad_input("pictures %d to %d of %d", options.first_slot, options.first_slot + options.own_slots, options.slots_per_iteration);
+  options.minibatch = std::min(options.minibatch, options.own_slots);
   options.limits.cancel = cancel;
   return options;
 }
@@ -81,7 +84,7 @@ void Loader::start(uint64_t iteration, int slot, int w, int h) {
   stop();
   const std::lock_guard<std::mutex> lock(mutex_);
   iteration_ = iteration;
-  slot_ = slot;
+  slot_ = std::max(slot, options_.first_slot);
   size_ = {w > 0 ? w : options_.augment.w, h > 0 ? h : options_.augment.h};
   error_ = nullptr;
   stopping_ = false;
@@ -208,7 +211,8 @@ std::shared_ptr<Loader::Job> Loader::plan_job() {
   const NetSize size = size_of(iteration_);
   batch.iteration = iteration_;
   batch.first_slot = slot_;
-  batch.count = std::min(options_.minibatch, options_.slots_per_iteration - slot_);
+  const int end = options_.first_slot + options_.own_slots;
+  batch.count = std::min(options_.minibatch, end - slot_);
   batch.w = size.w;
   batch.h = size.h;
   batch.channels = options_.augment.channels;
@@ -218,8 +222,8 @@ std::shared_ptr<Loader::Job> Loader::plan_job() {
   batch.truth.resize(count * static_cast<size_t>(options_.augment.max_boxes) * kTruthFloats);
   job->sources.resize(count);
   slot_ += batch.count;
-  if (slot_ == options_.slots_per_iteration) {
-    slot_ = 0;
+  if (slot_ == end) {
+    slot_ = options_.first_slot;
     ++iteration_;
   }
   return job;

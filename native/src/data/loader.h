@@ -34,6 +34,7 @@ struct LoaderOptions {
   AugmentOptions augment;  // w and h: the size where size_for says nothing else
   uint64_t seed = 0;
   int slots_per_iteration = 64;            // pictures of one weight update
+  int first_slot = 0, own_slots = 0;       // of these, the ones made here (the others are another process's); 0 = all
   int minibatch = 8;                       // pictures of one forward pass; the last of an iteration may be smaller
   int threads = 0;                         // 0 = one a core, at most 16
   int prefetch = 3;                        // mini-batches made ahead
@@ -81,7 +82,7 @@ class Loader {
 
   // Begins with this picture, whatever went before. w, h: the size instead of that of the options (0 = theirs); size_for goes
   // before.
-  void start(uint64_t iteration, int slot = 0, int w = 0, int h = 0);
+  void start(uint64_t iteration, int slot = 0, int w = 0, int h = 0);  // slot: at least the first of the own ones
 
   // The next mini-batch in order. Its memory is used again once the last pointer to it is gone. Throws what a thread threw:
   // Error(bad_input) when no image can be decoded.

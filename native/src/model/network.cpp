@@ -202,6 +202,7 @@ void Network::backward(const ParamStore& store, const TrainPass& train) {
   mark(train);
   for (int i = static_cast<int>(layers_.size()) - 1; i > stop; --i) {
     backward_layer(i, store, pass);
+    if (train.layer_done != nullptr) (*train.layer_done)(i);
     mark(train);
   }
 }
@@ -218,7 +219,7 @@ void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
 
 void Network::train(const ParamStore& store, const TrainPass& train) {
   load(train);
-  if (train.stopwatch != nullptr) {
+  if (train.stopwatch != nullptr || train.layer_done != nullptr) {
     run_forward(store, train, make_pass(train));
     return backward(store, train);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,8 +42,10 @@ struct TrainPass {
   uint64_t seed = 0, iteration = 0;
   uint32_t first_image = 0;
   bool accumulate_gradients = false;
-  float gradient_scale = 1;        // of the deltas and so of all gradients: half numbers end at 65504 and 6e-8
-  int stop_before = -1;            // layers up to this one get no backward pass now (stopbackward=N)
+  float gradient_scale = 1;  // of the deltas and so of all gradients: half numbers end at 65504 and 6e-8
+  int stop_before = -1;      // layers up to this one get no backward pass now (stopbackward=N)
+  // Called after each layer's backward pass, from the last layer on: its gradients, and those behind it, are complete.
+  const std::function<void(int layer)>* layer_done = nullptr;
   Stopwatch* stopwatch = nullptr;  // marks the start and the end of each layer's pass, also of those that have nothing to do
 };
 

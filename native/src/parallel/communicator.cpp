@@ -14,7 +14,7 @@ class Alone final : public Communicator {
   void gather(const void* mine, int64_t bytes, void* all) override { std::memcpy(all, mine, static_cast<size_t>(bytes)); }
   void broadcast(void*, int64_t) override {}
   void check() override {}
-  void fail(Status, const std::string&) noexcept override {}
+  bool fail(Status, const std::string&) noexcept override { return true; }
   void leave() override {}
 
  private:

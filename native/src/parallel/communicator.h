@@ -33,8 +33,8 @@ class Communicator {
   bool any(bool mine);
 
   virtual void check() = 0;  // throws when another process failed or died
-  // This process can't go on. Returns when the others were told.
-  virtual void fail(Status status, const std::string& text) noexcept = 0;
+  // This process can't go on. Returns when the others were told; whether the first one, which has it to say, knows.
+  virtual bool fail(Status status, const std::string& text) noexcept = 0;
   // All is done; returns when all processes are here. The last call.
   virtual void leave() = 0;
 };

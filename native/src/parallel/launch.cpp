@@ -44,6 +44,13 @@ int launched_processes() {
   return most;
 }
 
+int launched_rank() {
+  if (launched_processes() == 1) return 0;
+  int rank = 0;
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) rank = std::max(rank, number_in(variable));
+  return rank;
+}
+
 std::unique_ptr<Communicator> join_launched() {
   const int launched = launched_processes();
   if (launched == 1) return make_alone();

@@ -96,20 +96,24 @@ class LinkedCommunicator final : public Communicator {
     if (failure_) std::rethrow_exception(failure_);
   }
 
-  void fail(Status status, const std::string& text) noexcept override {
+  bool fail(Status status, const std::string& text) noexcept override {
     try {
       std::unique_lock<std::mutex> hold(mutex_);
+      if (place_.rank == 0) first_knows_ = true;
       if (!told_) shout_ = std::to_string(static_cast<int>(status)) + " " + text;
       failing_ = true;
       changed_.notify_all();
       changed_.wait_for(hold, 2 * kDelivery + kFarewell, [this] { return farewell_; });
-    } catch (...) {  // the others notice when this process has ended
-    }
+      return first_knows_;
+    } catch (...) { return false; }  // the others notice when this process has ended
   }
 
   void leave() override {
     any(false);  // polite waiting; MPI's own end would keep a core busy
-    ask([this] { link_->leave(); });
+    ask([this] {
+      link_->leave();
+      link_.reset();
+    });
   }
 
  private:
@@ -210,6 +214,7 @@ class LinkedCommunicator final : public Communicator {
       {
         const std::lock_guard<std::mutex> hold(mutex_);
         told_ = true;
+        first_knows_ = true;
       }
       char* end = nullptr;
       const long status = std::strtol(text.c_str(), &end, 10);
@@ -250,6 +255,7 @@ class LinkedCommunicator final : public Communicator {
   // launchers end the rest of a job with its first failure.
   void say_farewell(std::unique_lock<std::mutex>& hold) {
     const std::string text = std::exchange(shout_, "");
+    bool delivered = false;
     hold.unlock();
     try {
       if (link_ && !text.empty()) {
@@ -258,7 +264,14 @@ class LinkedCommunicator final : public Communicator {
           if (rank != place_.rank && !(watch_ && watch_->ended(rank))) others.push_back(rank);
         link_->start_message(text, others);
         const Clock::time_point begin = Clock::now();
-        while (!link_->message_delivered() && Clock::now() - begin < kDelivery) std::this_thread::sleep_for(milliseconds(1));
+        bool all_know = false, first_failed = false;
+        while (!(all_know = link_->message_delivered()) && !first_failed && Clock::now() - begin < kDelivery) {
+          int from = 0;
+          std::string theirs;
+          first_failed = link_->hear(&from, &theirs) && from == 0;  // at the same time as this one, and has said so
+          std::this_thread::sleep_for(milliseconds(1));
+        }
+        delivered = first_failed || (all_know && std::find(others.begin(), others.end(), 0) != others.end());
       }
       const Clock::time_point begin = Clock::now();
       while (place_.rank != 0 && watch_ && !watch_->ended(0) && Clock::now() - begin < kFarewell)
@@ -266,6 +279,7 @@ class LinkedCommunicator final : public Communicator {
     } catch (...) {  // as in fail()
     }
     hold.lock();
+    if (delivered) first_knows_ = true;
     farewell_ = true;
     changed_.notify_all();
   }
@@ -285,7 +299,7 @@ class LinkedCommunicator final : public Communicator {
   int64_t asked_ = 0, done_ = 0;
   std::exception_ptr failure_;
   std::string shout_;
-  bool failing_ = false, told_ = false, farewell_ = false, ending_ = false;
+  bool failing_ = false, told_ = false, first_knows_ = false, farewell_ = false, ending_ = false;
   std::thread thread_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/status.h"
 #include "train/schedule.h"
+#include "train/shared_start.h"
 
 namespace dk {
 namespace {
@@ -45,14 +46,14 @@ std::string smaller_size(const NetworkDef& def, Backend& backend, MemoryRequest 
 
 }  // namespace
 
-int64_t memory_budget(const TrainOptions& options) {
+int64_t memory_budget(const TrainOptions& options, const Place& place) {
   if (options.memory_bytes > 0) return options.memory_bytes;
-  return static_cast<int64_t>(0.9 * static_cast<double>(resident_bytes() + available_memory()));
+  return static_cast<int64_t>(0.9 * static_cast<double>(resident_bytes() + available_memory() / place.local_size));
 }
 
 MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
-                         const TrainState* resumed) {
-  const int64_t budget = memory_budget(options);
+                         const TrainState* resumed, Communicator& processes) {
+  const int64_t budget = memory_budget(options, processes.place());
   const bool asked = options.subdivisions > 0;
   MemoryPlan plan;
   if (resumed != nullptr) {
@@ -64,10 +65,15 @@ MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Bac
     }
     plan = plan_within(def, backend, mini_batch, request, budget);
   } else if (options.auto_subdivisions) {
-    plan = largest_mini_batch(def, backend, def.net.batch, request, budget);
+    // Each process takes as many at a time, and all of the batch is dealt out.
+    if (def.net.batch % processes.place().size != 0) check_share(def, 1, processes.place().size);
+    plan = largest_mini_batch(def, backend, def.net.batch / processes.place().size, request, budget);
+    const int smallest = smallest_of_all(processes, plan.mini_batch);
+    if (smallest < plan.mini_batch) plan = plan_within(def, backend, smallest, request, budget);
   } else {
     plan = plan_within(def, backend, def.net.mini_batch(), request, budget);
   }
+  check_share(def, plan.mini_batch, processes.place().size);
   if (plan.total() > budget) refuse(plan, def, backend, request, budget);
   return plan;
 }

@@ -3,6 +3,7 @@
 
 #include "backend/backend.h"
 #include "model/network_def.h"
+#include "parallel/communicator.h"
 #include "train/memory_plan.h"
 #include "train/state_file.h"
 #include "train/trainer.h"
@@ -12,9 +13,9 @@ namespace dk {
 // resumed: the state that the run goes on from, or null; the mini-batch may become another one there, the batch may not.
 // Throws Error(memory) naming the largest setting that fits, Error(bad_input) for a batch that is not the resumed one's.
 MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
-                         const TrainState* resumed);
+                         const TrainState* resumed, Communicator& processes);
 
-// The memory this process may take in all.
-int64_t memory_budget(const TrainOptions& options);
+// The memory this process may take in all: of what the machine has, its part.
+int64_t memory_budget(const TrainOptions& options, const Place& place);
 
 }  // namespace dk

@@ -14,7 +14,7 @@ namespace dk {
 
 struct HelloEvent {
   std::string device, precision, cfg, base;
-  int threads = 0;
+  int threads = 0, processes = 1;  // threads of each
   uint64_t seed = 0;
   int width = 0, height = 0, batch = 0, mini_batch = 0, subdivisions = 0, classes = 0;
   int64_t max_batches = 0, start_iteration = 0;

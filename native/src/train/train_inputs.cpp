@@ -92,6 +92,7 @@ LoaderOptions make_loader_options(const TrainInputs& in, const LoaderSetup& setu
   options.seed = setup.seed, options.threads = setup.threads;
   options.cache_bytes = setup.cache_bytes, options.prefetch = setup.prefetch;
   options.minibatch = setup.mini_batch, options.slots_per_iteration = setup.images_per_iteration;
+  options.first_slot = setup.first_image, options.own_slots = setup.own_images;
   const InputSize largest = largest_training_size(net, yolo.random);
   options.largest_side = std::max(largest.width, largest.height);
   options.size_for = [net, random = yolo.random, max = in.max_batches, seed = setup.seed](uint64_t iteration) {

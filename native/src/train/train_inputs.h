@@ -29,6 +29,7 @@ struct LoaderSetup {
   int threads = 1;
   int64_t cache_bytes = 0;
   int prefetch = 2, mini_batch = 1, images_per_iteration = 1;
+  int first_image = 0, own_images = 0;  // of an iteration, those of this process; 0 = all
 };
 
 LoaderOptions make_loader_options(const TrainInputs& inputs, const LoaderSetup& setup);

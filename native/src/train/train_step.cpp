@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -31,10 +32,12 @@ void timed(double* seconds, const Work& work) {
 }  // namespace
 
 TrainStep::TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& store, const RunFiles& files,
-                     TrainListener& listener, const StopRequest& stop, const StepSetup& setup)
-    : in_(inputs), backend_(backend), store_(store), files_(files), listener_(listener), stop_(stop), setup_(setup),
+                     TrainListener& listener, const StopRequest& stop, Communicator& processes, const StepSetup& setup)
+    : in_(inputs), backend_(backend), store_(store), files_(files), listener_(listener), stop_(stop), processes_(processes),
+      setup_(setup), own_parts_(setup.subdivisions / processes.place().size), first_part_(processes.place().rank * own_parts_),
       random_(inputs.def.last_yolo()->yolo().random),
-      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute, setup.subdivisions}) {
+      network_(inputs.def, backend, {true, setup.dtype, setup.mini_batch, setup.recompute, setup.subdivisions}),
+      exchange_(processes, backend, store, inputs.def) {
   const InputSize largest = largest_training_size(in_.def.net, random_);
   network_.resize(largest.width, largest.height);
   network_.allocate();
@@ -53,20 +56,24 @@ bool TrainStep::run(TrainState* state) {
   pass.stop_before = stopped_until(in_.def, state->iteration);
   remember_statistics();
   store_.zero_gradients();
+  exchange_.begin();
   load_seconds_ = 0;
   images_.clear();
-  for (int part = 0; part < setup_.subdivisions; ++part) {
-    if (stop_.requested()) {
+  for (int part = 0; part < own_parts_; ++part) {
+    if (processes_.any(stop_.requested())) {
       restore_statistics();
       return false;
     }
     timed(&load_seconds_, [&] { images_.push_back(feed_->next(&pass).image_indices); });
-    pass.first_image = static_cast<uint32_t>(part) * static_cast<uint32_t>(setup_.mini_batch);
+    pass.first_image = static_cast<uint32_t>(first_part_ + part) * static_cast<uint32_t>(setup_.mini_batch);
     pass.accumulate_gradients = part > 0;
+    pass.layer_done = part + 1 == own_parts_ ? exchange_.layer_done() : nullptr;
     network_.train(store_, pass);
-    const bool last = part + 1 == setup_.subdivisions && state->iteration + 1 >= in_.max_batches;
+    exchange_.add_mini_batch();
+    const bool last = part + 1 == own_parts_ && state->iteration + 1 >= in_.max_batches;
     if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
   }
+  exchange_.finish(network_.def(), setup_.mini_batch);
   const bool updated = update(state, pass);
   // The device works while this waits: all that an iteration tells comes at once, at its end.
   collect(network_.outcome(), state->iteration);
@@ -111,20 +118,28 @@ void TrainStep::take_size(int64_t iteration) {
 }
 
 void TrainStep::collect(const StepOutcome& outcome, int64_t iteration) {
-  const std::vector<YoloLayer*>& heads = network_.yolo_layers();
-  loss_ = 0;
-  for (size_t part = 0; part < images_.size(); ++part) {
+  const std::vector<YoloLayer*>& yolos = network_.yolo_layers();
+  const auto cost_of = [&](std::span<const YoloStats> heads) {
     double cost = 0;
-    for (size_t k = 0; k < heads.size(); ++k) {
-      const YoloSpec& yolo = heads[k]->def().yolo();
+    for (const YoloStats& head : heads) cost += head.cost;
+    return cost / static_cast<double>(heads.size());
+  };
+  // Each process looks at its own mini-batches, whose images it knows.
+  const std::span<const YoloStats> own =
+      std::span(outcome.stats).subspan(static_cast<size_t>(first_part_) * yolos.size(), images_.size() * yolos.size());
+  for (size_t part = 0; part < images_.size(); ++part) {
+    if (!std::isfinite(cost_of(own.subspan(part * yolos.size(), yolos.size()))))
+      fail_not_finite("the loss is not a finite number", images_[part], iteration);
+  }
+  const std::vector<YoloStats> all = exchange_.gather(own);
+  loss_ = 0;
+  for (size_t at = 0; at < all.size(); at += yolos.size()) {
+    for (size_t k = 0; k < yolos.size(); ++k) {
+      const YoloSpec& yolo = yolos[k]->def().yolo();
       const YoloParams params = yolo.params();
-      const YoloStats& stats = outcome.stats[part * heads.size() + k];
-      listener_.yolo_line({heads[k]->def().index, setup_.mini_batch, &params, stats, yolo.show_details});
-      cost += stats.cost;
+      listener_.yolo_line({yolos[k]->def().index, setup_.mini_batch, &params, all[at + k], yolo.show_details});
     }
-    cost /= static_cast<double>(heads.size());
-    loss_ += cost / setup_.images();
-    if (!std::isfinite(cost)) fail_not_finite("the loss is not a finite number", images_[part], iteration);
+    loss_ += cost_of(std::span(all).subspan(at, yolos.size())) / setup_.images();
   }
   if (!outcome.finite) fail_not_finite("weights are no longer finite numbers", images_.back(), iteration);
 }

@@ -10,9 +10,11 @@
 #include "backend/backend.h"
 #include "model/network.h"
 #include "model/param_store.h"
+#include "parallel/communicator.h"
 #include "train/picture_feed.h"
 #include "train/run_files.h"
 #include "train/state_file.h"
+#include "train/step_exchange.h"
 #include "train/stop_request.h"
 #include "train/train_events.h"
 #include "train/train_inputs.h"
@@ -20,8 +22,8 @@
 namespace dk {
 
 struct StepSetup {
-  int mini_batch = 1, subdivisions = 1;
-  bool recompute = false;  // NetworkOptions::recompute
+  int mini_batch = 1, subdivisions = 1;  // of the whole step; each process does its share of the mini-batches
+  bool recompute = false;                // NetworkOptions::recompute
   DType dtype = DType::f32;
   uint64_t seed = 1;
   LoaderOptions loader;
@@ -34,13 +36,13 @@ class TrainStep {
  public:
   // The arguments outlive it. The memory is taken here, once, at the largest size that is trained at.
   TrainStep(const TrainInputs& inputs, Backend& backend, ParamStore& store, const RunFiles& files, TrainListener& listener,
-            const StopRequest& stop, const StepSetup& setup);
+            const StopRequest& stop, Communicator& processes, const StepSetup& setup);
 
   // The pictures of this iteration are the first that are made.
   void begin(int64_t iteration) { feed_->start(static_cast<uint64_t>(iteration)); }
 
-  // The next iteration of *state, which is counted on. False if a stop came in between: then everything is as before it.
-  // Throws Error(bad_input) naming the images when the loss or the weights are no longer finite.
+  // The next iteration of *state, which is counted on. False if a stop came to one of the processes in between: then everything
+  // is as before it. Throws Error(bad_input) naming the images when the loss or the weights are no longer finite.
   bool run(TrainState* state);
 
   double loss() const { return loss_; }  // of the last iteration, as Darknet prints it
@@ -64,9 +66,12 @@ class TrainStep {
   const RunFiles& files_;
   TrainListener& listener_;
   const StopRequest& stop_;
+  Communicator& processes_;
   const StepSetup setup_;
+  const int own_parts_, first_part_;  // mini-batches of a step
   const float random_;
   Network network_;
+  StepExchange exchange_;
   std::unique_ptr<PictureFeed> feed_;  // after the network: images take what memory is left
   bool first_ = true;
   std::vector<std::vector<int>> images_;  // of the iteration's mini-batches

@@ -21,6 +21,7 @@
 #include "train/run_measure.h"
 #include "train/run_pace.h"
 #include "train/schedule.h"
+#include "train/shared_start.h"
 #include "train/state_file.h"
 #include "train/train_inputs.h"
 #include "train/train_step.h"
@@ -37,14 +38,14 @@ constexpr int kPrefetched = 2;
 // One run from set-up to the last file. Members are in the order in which they come to be.
 class TrainRun {
  public:
-  TrainRun(const TrainOptions& options, TrainListener& listener, const StopRequest& stop)
-      : options_(options), listener_(listener), stop_(stop), started_(Clock::now()) {}
+  TrainRun(const TrainOptions& options, TrainListener& listener, const StopRequest& stop, Communicator& processes)
+      : options_(options), listener_(listener), stop_(stop), processes_(processes), started_(Clock::now()) {}
 
   bool run() {
     try {
       set_up();
       const bool finished = iterate();
-      if (!finished) stop_here();
+      if (!finished && processes_.first()) stop_here();
       listener_.log(LogLevel::info,
                     strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
                          static_cast<double>(plan_.total()) / 1e6));
@@ -68,6 +69,7 @@ class TrainRun {
 
   void set_up() {
     in_ = open_train_inputs(options_, listener_);
+    check_same_inputs(processes_, options_, in_);
     open_state();
     choose_mini_batch();
     store_ = std::make_unique<ParamStore>(in_.def, *backend_, ParamStore::Options{true, in_.def.net.ema_alpha > 0});
@@ -82,33 +84,43 @@ class TrainRun {
 
   void open_state() {
     if (!options_.resume) return;
+    loaded_ = std::make_unique<LoadedState>();
+    if (processes_.first()) find_and_read_state();
+    share_loaded_state(processes_, in_.def, loaded_.get());
+    state_ = loaded_->state;
+  }
+
+  void find_and_read_state() {
     std::string problems;
     const std::string path = find_state(in_.def, in_.backup, in_.base, &problems);
     if (!problems.empty()) listener_.log(LogLevel::warning, problems);
     if (path.empty())
       bad_input("%s: nothing to resume: no %s.state there%s%s", in_.backup.c_str(), in_.base.c_str(),
                 problems.empty() ? "" : ": ", problems.c_str());
-    loaded_ = std::make_unique<LoadedState>(read_state(in_.def, path));
-    state_ = loaded_->state;
-    listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)state_.iteration));
+    *loaded_ = read_state(in_.def, path);
+    listener_.log(LogLevel::info, strf("resuming %s from iteration %lld", path.c_str(), (long long)loaded_->state.iteration));
   }
 
-  // Of the host's memory, for decoded images.
-  int64_t most_cached() const { return (options_.memory_bytes > 0 ? options_.memory_bytes : available_memory()) / 4; }
+  // Of this process's part of the host's memory, for decoded images.
+  int64_t most_cached() const {
+    return (options_.memory_bytes > 0 ? options_.memory_bytes : available_memory() / processes_.place().local_size) / 4;
+  }
 
   // A resumed run goes on as it was where nothing else is asked for and the device can.
   void choose_precision() {
     const DType before = static_cast<DType>(state_.precision);
     const bool keeps = loaded_ && !options_.precision && backend_->supports(before);
     dtype_ = keeps ? before : choose_dtype(options_.precision, *backend_);
+    check_same_precision(processes_, dtype_);
     if (!loaded_ || dtype_ == before) return;
     listener_.log(LogLevel::warning,
                   strf("the run was trained in %s so far and goes on in %s", dtype_name(before), dtype_name(dtype_)));
   }
 
   void choose_mini_batch() {
-    const int threads = options_.threads > 0 ? options_.threads : loaded_ ? state_.threads : 0;
-    backend_ = make_backend(options_.device, threads, options_.deterministic);
+    const int resumed = loaded_ ? state_.threads : 0;
+    const int threads = options_.threads > 0 ? options_.threads : threads_of_share(processes_.place(), resumed);
+    backend_ = make_backend(device_of_share(options_.device, processes_.place()), threads, options_.deterministic);
     choose_precision();
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
     loader_threads_ = options_.loader_threads > 0 ? options_.loader_threads : std::clamp(threads_, 1, 16);
@@ -127,7 +139,7 @@ class TrainRun {
       feed.loader.minibatch = mini_batch;
       return feed_host_bytes(*backend_, feed, in_.train.images.size());
     };
-    plan_ = choose_memory(options_, in_.def, *backend_, request, loaded_ ? &state_ : nullptr);
+    plan_ = choose_memory(options_, in_.def, *backend_, request, loaded_ ? &state_ : nullptr, processes_);
     mini_batch_ = plan_.mini_batch;
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
@@ -136,11 +148,13 @@ class TrainRun {
                                          state_.mini_batch, mini_batch_));
     }
     listener_.log(LogLevel::info, plan_.describe());
+    if (!processes_.alone())
+      listener_.log(LogLevel::info, strf("%d processes, %d images at a time each", processes_.place().size, mini_batch_));
   }
 
   void build() {
     const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype_, seed_, loader_options(), room_};
-    step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, setup);
+    step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, processes_, setup);
   }
 
   void load_weights() {
@@ -154,13 +168,20 @@ class TrainRun {
     }
     seed_ = state_.seed = options_.seed;
     HostWeights start = initial_weights(in_.def, seed_);
+    if (processes_.first()) read_start(&start);
+    share_state(processes_, &state_);
+    share_weights(processes_, in_.def, &start);
+    store_->import_host(start);
+  }
+
+  void read_start(HostWeights* start) {
     if (options_.weights_path.empty()) {
       listener_.log(LogLevel::info, "no weights given: training from scratch, from random weights");
     } else {
-      WeightsFile file = read_weights(in_.def, options_.weights_path, start);
+      WeightsFile file = read_weights(in_.def, options_.weights_path, *start);
       listener_.log(LogLevel::info, strf("%s: loaded %d of %zu layers, %llu images seen", options_.weights_path.c_str(),
                                          file.layers_loaded, in_.def.layers.size(), (unsigned long long)file.header.seen));
-      start = std::move(file.weights);
+      *start = std::move(file.weights);
       if (!file.partial && !options_.clear) {
         state_.iteration = static_cast<int64_t>(file.header.seen / static_cast<uint64_t>(images_per_iteration_));
         state_.seen = state_.iteration * images_per_iteration_;
@@ -170,11 +191,13 @@ class TrainRun {
                   options_.weights_path.c_str(), (long long)state_.iteration, (long long)in_.max_batches);
       }
     }
-    store_->import_host(start);
   }
 
   LoaderOptions loader_options() const {
-    return make_loader_options(in_, {seed_, loader_threads_, cache_bytes_, kPrefetched, mini_batch_, images_per_iteration_});
+    const Place& place = processes_.place();
+    const int own = images_per_iteration_ / place.size;
+    return make_loader_options(
+        in_, {seed_, loader_threads_, cache_bytes_, kPrefetched, mini_batch_, images_per_iteration_, place.rank * own, own});
   }
 
   void say_hello() {
@@ -183,7 +206,7 @@ class TrainRun {
     HelloEvent hello;
     hello.device = backend_->description(), hello.precision = dtype_name(dtype_);
     hello.cfg = options_.cfg_path, hello.base = in_.base;
-    hello.threads = threads_, hello.seed = seed_;
+    hello.threads = threads_, hello.seed = seed_, hello.processes = processes_.place().size;
     hello.width = in_.def.net.width, hello.height = in_.def.net.height;
     hello.batch = images_per_iteration_, hello.mini_batch = mini_batch_, hello.subdivisions = subdivisions_,
     hello.classes = in_.def.classes();
@@ -204,25 +227,34 @@ class TrainRun {
   bool iterate() {
     step_->begin(state_.iteration);
     files_->begin(state_.iteration);
-    if (state_.iteration == 0 && samples_due()) measure_->look(0);
+    if (processes_.first() && state_.iteration == 0 && samples_due()) measure_->look(0);
     while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
       if (!step_->run(&state_)) return false;
       const double seconds = seconds_since(begin);
       state_.seconds += seconds;
       report_step(seconds);
-      const bool evaluates = options_.map && map_due();
-      if (evaluates) {
-        if (!measure_->evaluate(&state_, [this] { write_best(); })) return false;
-        state_.last_map_iteration = state_.iteration;
-      } else if (samples_due()) {
-        measure_->look(state_.iteration);
+      if (processes_.first() && !measure_and_write(seconds)) {
+        if (state_.iteration < in_.max_batches) processes_.any(true);  // the others are about to begin a step
+        return false;
       }
-      files_->write_due(state_, save_weights_, save_last_);
-      if (files_->state_due(state_.iteration, seconds)) files_->save_state(state_);
     }
+    if (!processes_.first()) return true;
     files_->write_weights(state_, "final", "final");
     files_->save_state(state_);
+    return true;
+  }
+
+  // What is due after a step of so many seconds. False if stopped in between.
+  bool measure_and_write(double seconds) {
+    if (options_.map && map_due()) {
+      if (!measure_->evaluate(&state_, [this] { write_best(); })) return false;
+      state_.last_map_iteration = state_.iteration;
+    } else if (samples_due()) {
+      measure_->look(state_.iteration);
+    }
+    files_->write_due(state_, save_weights_, save_last_);
+    if (files_->state_due(state_.iteration, seconds)) files_->save_state(state_);
     return true;
   }
 
@@ -280,6 +312,7 @@ class TrainRun {
   const TrainOptions& options_;
   TrainListener& listener_;
   const StopRequest& stop_;
+  Communicator& processes_;
   Clock::time_point started_;
   TrainInputs in_;
   std::unique_ptr<LoadedState> loaded_;
@@ -304,8 +337,8 @@ class TrainRun {
 
 }  // namespace
 
-bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop) {
-  return TrainRun(options, listener, stop).run();
+bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop, Communicator& processes) {
+  return TrainRun(options, listener, stop, processes).run();
 }
 
 }  // namespace dk

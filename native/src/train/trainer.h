@@ -1,11 +1,13 @@
 // A whole training run: data, network, weights, iterations, evaluation, checkpoints (darknet.md 2, 5.9, 7.3, 1.8). Reports
-// to a TrainListener; stops when asked, at the latest after the mini-batch in work.
+// to a TrainListener; stops when asked, at the latest after the mini-batch in work. Several processes may share it: each does its
+// part of every step's mini-batches; the first one writes the files, evaluates and has what there is to tell.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "backend/backend.h"
+#include "parallel/communicator.h"
 #include "train/stop_request.h"
 #include "train/train_events.h"
 
@@ -14,7 +16,7 @@ namespace dk {
 struct TrainOptions {
   std::string data_path, cfg_path, weights_path;
   std::string device = "auto";
-  int threads = 0;                 // 0 = one per core
+  int threads = 0;                 // of this process; 0 = one per core, shared by the processes of a machine
   std::optional<DType> precision;  // none: what suits the device, and of a resumed run what it had
   uint64_t seed = 1;
   bool deterministic = false;  // the same bits on every run, also where a card would be faster without
@@ -37,6 +39,6 @@ struct TrainOptions {
 // Throws dk::Error: bad_input, memory, disk, device; Error(stopped) is not thrown: a stop ends in a `done` event and returns
 // false. A stop takes effect after the mini-batch in work; when the checkpoint is written, mAP is measured if that is done in
 // time (docs/protocol.md).
-bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop);
+bool train(const TrainOptions& options, TrainListener& listener, const StopRequest& stop, Communicator& processes);
 
 }  // namespace dk

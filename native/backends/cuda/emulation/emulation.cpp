@@ -295,6 +295,7 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return dk::emulation::refused_in_capture(); }
+cudaError_t cudaEventQuery(cudaEvent_t) { return dk::emulation::refused_in_capture(); }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
