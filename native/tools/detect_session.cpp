@@ -59,7 +59,7 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet, boo
   const std::string device = args.text("device", "auto");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
   const std::optional<DType> precision = parse_precision("-precision", args.text("precision", "f32"));
-  const int batch = single ? 1 : static_cast<int>(args.integer("batch", kUsefulBatch, 1, 4096));
+  const int batch = single ? 1 : static_cast<int>(args.integer("batch", 0, 1, 4096));
   DetectSession session;
   session.data = read_data_file(args.word(0, "the .data file"));
   const std::string cfg = args.word(1, "the .cfg file");
@@ -83,7 +83,8 @@ DetectSession open_session(Arguments& args, bool names_must_fit, bool quiet, boo
   std::fprintf(stderr, "Loading weights from %s...Done! Loaded %d layers from weights-file \n", session.weights_path.c_str(),
                weights.layers_loaded);
   session.backend = make_backend(device, threads);
-  session.detector = std::make_unique<Detector>(session.def, *session.backend, batch, choose_dtype(precision, *session.backend));
+  session.detector = std::make_unique<Detector>(session.def, *session.backend, batch > 0 ? batch : useful_batch(*session.backend),
+                                                choose_dtype(precision, *session.backend));
   session.detector->set_weights(std::move(weights.weights));
   for (const LayerDef* yolo : session.def.yolos()) {
     if (!quiet) std::printf(" Detection layer: %d - type = 28 \n", yolo->index);

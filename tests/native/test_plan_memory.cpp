@@ -186,6 +186,26 @@ TEST_SUITE("plan_memory") {
     check_clean(def, {2, DType::bf16});
   }
 
+  TEST_CASE("raw heads are still there when the pass is over") {
+    for (const char* name : {"yolov4.cfg", "yolov3-tiny.cfg"}) {
+      const NetworkDef def = full_net(name, 416, 80);
+      for (const bool kept : {true, false}) {
+        VerifyingBackend backend(kCard);
+        ParamStore store(def, backend, {});
+        NetworkOptions options;
+        options.batch = 8, options.dtype = DType::bf16, options.raw_heads = kept;
+        Network network(def, backend, options);
+        network.allocate();
+        backend.ledger().watch(network.plan(), static_cast<int>(def.layers.size()));
+        network.weights_changed(store);
+        network.forward_infer(store, nullptr);
+        for (const YoloLayer* yolo : network.yolo_layers())
+          backend.ledger().read(network.raw_head(*yolo), "head", Content::value);
+        CHECK(backend.ledger().faults().empty() == kept);
+      }
+    }
+  }
+
   TEST_CASE("the card's layout is what is checked") {
     const auto card = make_cuda_backend(0);
     MemoryLedger ledger(kCard);

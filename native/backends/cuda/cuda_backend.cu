@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "cuda/context.h"
 #include "cuda/conv.h"
+#include "cuda/detect.h"
 #include "cuda/nccl_group.h"
 #include "cuda/norm.h"
 #include "cuda/norm_tail.h"
@@ -212,6 +213,13 @@ class CudaBackend final : public Backend {
   void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step, const Tensor& dst,
                bool accumulate) override {
     cuda::dropout(context_, src, {probability, seed, layer, step}, dst, accumulate);
+  }
+
+  std::unique_ptr<DeviceDetection> make_detection(int batch, int slots, int classes) override {
+    return cuda::make_detection(*this, context_, batch, slots, classes);
+  }
+  int64_t detection_bytes(int batch, int slots, int classes) const override {
+    return cuda::detection_bytes(batch, slots, classes);
   }
 
   bool scale_floats(float* values, int64_t count, float factor) override {

@@ -10,7 +10,7 @@ class Backend;
 }
 
 // Raised whenever backend/backend.h or this file changes in a way that old and new can't share.
-#define DK_CUDA_DOOR_VERSION 7
+#define DK_CUDA_DOOR_VERSION 8
 
 extern "C" {
 

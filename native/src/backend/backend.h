@@ -358,8 +358,10 @@ class Backend {
   virtual void dropout(const Tensor& src, float probability, uint64_t seed, uint32_t layer, const StepValues* step,
                        const Tensor& dst, bool accumulate) = 0;
 
-  // Detection on the device, for networks whose heads have so many slots and classes; null leaves it to the host.
+  // Detection on the device, for networks whose heads have so many slots and classes; null leaves it to the host. It takes so
+  // many bytes from allocate() for itself.
   virtual std::unique_ptr<DeviceDetection> make_detection(int batch, int slots, int classes) { return nullptr; }
+  virtual int64_t detection_bytes(int batch, int slots, int classes) const { return 0; }
 
   // [yolo]. out and delta are f32, whole and planar; raw is of any type. Figures are summed in a fixed order.
   virtual int64_t yolo_scratch_bytes(const YoloParams& params, int n) const = 0;  // for yolo_loss

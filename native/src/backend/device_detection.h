@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "math/suppression.h"
 #include "math/yolo_loss.h"
 
 namespace dk {
@@ -14,7 +15,10 @@ struct Tensor;
 
 // A picture in the host's memory: rows from the top, 1 or 3 channels side by side, no gaps. It is stretched, corners aligned, to
 // the rectangle x, y, w, h of the network's input; what that leaves free becomes 0.5.
+// Or, where that is fewer bytes, the host has brought it to the input's size already: `ready` holds all of the input's channels
+// as planar floats, and the rest means nothing.
 struct PlacedPicture {
+  const float* ready = nullptr;
   const uint8_t* pixels = nullptr;
   int picture_w = 0, picture_h = 0, channels = 3;
   int x = 0, y = 0, w = 0, h = 0;
@@ -23,11 +27,6 @@ struct PlacedPicture {
 struct RawHead {
   YoloParams params;  // its arrays are the host's
   const Tensor* raw = nullptr;
-};
-
-// From a box on the network's input to one on the picture inside it: x = (x - left) / share_w, w = w / share_w, likewise in y.
-struct BoxFrame {
-  float left = 0, top = 0, share_w = 1, share_h = 1;
 };
 
 struct ObjectQuery {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/status.h"
+#include "math/corners.h"
 
 namespace dk {
 namespace {
@@ -19,13 +20,12 @@ struct Axis {
 
 Axis aligned_corners(int from, int to) {
   Axis axis;
-  const float step = to > 1 ? static_cast<float>(from - 1) / static_cast<float>(to - 1) : 0.0f;
+  const float step = corner_step(from, to);
   for (int i = 0; i < to; ++i) {
-    const float position = static_cast<float>(i) * step;
-    const int low = i == to - 1 && to > 1 ? from - 1 : std::min(static_cast<int>(position), from - 1);
-    axis.low.push_back(low);
-    axis.high.push_back(std::min(low + 1, from - 1));
-    axis.share.push_back(axis.high.back() == low ? 0.0f : position - static_cast<float>(low));
+    const CornerTap tap = corner_tap(i, from, to, step);
+    axis.low.push_back(tap.low);
+    axis.high.push_back(tap.high);
+    axis.share.push_back(tap.share);
   }
   return axis;
 }
@@ -54,7 +54,7 @@ void stretch_row(const float* row, const Axis& x, int w, float* out) {
   const int* low = x.low.data();
   const int* high = x.high.data();
   const float* share = x.share.data();
-  for (int i = 0; i < w; ++i) out[i] = row[low[i]] + share[i] * (row[high[i]] - row[low[i]]);
+  for (int i = 0; i < w; ++i) out[i] = between(row[low[i]], row[high[i]], share[i]);
 }
 
 // `stretch(source_row, out)` fills [channels][w]; rows come in rising order, so each is stretched once.
@@ -79,7 +79,7 @@ void resize_rows(const Axis& y, int channels, const Target& target, const Stretc
       float* out = target.data + static_cast<size_t>(c) * target.plane + static_cast<size_t>(j) * target.stride;
       const float* a = upper + static_cast<size_t>(c) * width;
       const float* b = lower + static_cast<size_t>(c) * width;
-      for (size_t i = 0; i < width; ++i) out[i] = a[i] + share * (b[i] - a[i]);
+      for (size_t i = 0; i < width; ++i) out[i] = between(a[i], b[i], share);
     }
   }
 }

@@ -9,18 +9,11 @@
 #include <utility>
 
 #include "core/status.h"
+#include "math/suppression.h"
 
 namespace dk {
 
 namespace {
-
-// Whether b is too like a. Every likeness is the IoU less something, so most pairs need no more than the IoU.
-bool too_alike(NmsKind kind, float beta, float threshold, const Box& a, const Box& b) {
-  const float iou = box_iou(a, b);
-  if (!(iou > threshold)) return false;
-  if (kind == NmsKind::default_nms) return true;
-  return iou - powf(centre_distance_ratio(a, b), kind == NmsKind::greedy ? 0.6f : beta) > threshold;
-}
 
 // The kept boxes of one class in a grid over the image by their centres. All likenesses are at most the IoU, and an IoU above
 // t > 0 needs a common width above t * max(w1, w2), so the centres lie less than (1 - t) / t * w apart in x (w of either), and
@@ -106,16 +99,20 @@ void decode_yolo(const YoloParams& p, int h, int w, int net_w, int net_h, const 
   }
 }
 
-void correct_boxes_letterbox(int image_w, int image_h, int net_w, int net_h, Detections* detections) {
+BoxFrame letterbox_frame(int image_w, int image_h, int net_w, int net_h) {
   int inner_w = net_w, inner_h = net_h;
   if (static_cast<float>(net_w) / image_w < static_cast<float>(net_h) / image_h) {
     inner_h = static_cast<int>(static_cast<int64_t>(image_h) * net_w / image_w);
   } else {
     inner_w = static_cast<int>(static_cast<int64_t>(image_w) * net_h / image_h);
   }
-  const float share_w = static_cast<float>(inner_w) / net_w, share_h = static_cast<float>(inner_h) / net_h;
-  const float left = (net_w - inner_w) / 2.0f / net_w, top = (net_h - inner_h) / 2.0f / net_h;
-  for (Box& b : detections->boxes) b = Box{(b.x - left) / share_w, (b.y - top) / share_h, b.w / share_w, b.h / share_h};
+  return BoxFrame{(net_w - inner_w) / 2.0f / net_w, (net_h - inner_h) / 2.0f / net_h, static_cast<float>(inner_w) / net_w,
+                  static_cast<float>(inner_h) / net_h};
+}
+
+void correct_boxes_letterbox(int image_w, int image_h, int net_w, int net_h, Detections* detections) {
+  const BoxFrame frame = letterbox_frame(image_w, image_h, net_w, net_h);
+  for (Box& b : detections->boxes) b = in_frame(frame, b);
 }
 
 void nms(NmsKind kind, float beta, float threshold, Detections* d) {

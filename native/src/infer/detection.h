@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "math/suppression.h"
 #include "math/yolo_loss.h"
 
 namespace dk {
@@ -42,6 +43,9 @@ struct Detection {
 // activated: one image, planar, as yolo_forward_infer leaves it. out->classes must be the head's.
 void decode_yolo(const YoloParams& params, int h, int w, int net_w, int net_h, const float* activated, float thresh,
                  Detections* out);
+
+// Where the picture of image_w x image_h pixels lies in a letterboxed network input.
+BoxFrame letterbox_frame(int image_w, int image_h, int net_w, int net_h);
 
 // Boxes relative to a letterboxed network input -> relative to the image of image_w x image_h pixels inside it.
 void correct_boxes_letterbox(int image_w, int image_h, int net_w, int net_h, Detections* detections);

@@ -20,12 +20,13 @@ struct DetectOptions {
 
 // The pictures of one pass, made ready for the network. Slots may be filled by different threads.
 struct PreparedBatch {
-  std::vector<float> pixels;  // batch x channels x height x width, 0..1
+  std::vector<float> pixels;     // batch x channels x height x width, 0..1
+  std::vector<Image8> pictures;  // those that the device brings to the network's size itself; the others are empty
   std::vector<int> widths, heights;
 };
 
-// Images of one pass where many are to be looked at.
-constexpr int kUsefulBatch = 4;
+// Images of one pass where many are to be looked at: what keeps the device busy.
+int useful_batch(const Backend& backend);
 
 class Detector {
  public:
@@ -43,6 +44,9 @@ class Detector {
   // The same in two steps, for whoever prepares one batch while another is computed.
   PreparedBatch make_batch() const;
   static int64_t prepared_bytes(const NetworkDef& def, int batch);
+
+  // All of it, for a detector that does not exist yet.
+  static int64_t planned_bytes(const NetworkDef& def, Backend& backend, int batch, DType dtype);
   void prepare(const Image8& image, const DetectOptions& options, int slot, PreparedBatch* batch) const;
   std::vector<Detections> detect(const PreparedBatch& batch, int count, const DetectOptions& options);
 
@@ -54,9 +58,12 @@ class Detector {
   void forward(const float* pixels);
 
  private:
+  std::vector<Detections> detect_on_device(const PreparedBatch& batch, int count, const DetectOptions& options);
+  void place_pictures(const PreparedBatch& batch, int count, const DetectOptions& options, const Tensor& input);
   Detections collect(int slot, int image_w, int image_h, const DetectOptions& options) const;
 
   Backend& backend_;
+  std::unique_ptr<DeviceDetection> device_;  // null: the host prepares pictures and decodes heads
   ParamStore store_;
   Network network_;
   PreparedBatch input_;                      // of detect(images), from its first call on

@@ -28,6 +28,7 @@ struct Pass {
   int max_boxes = 0;
   YoloFigures* figures = nullptr;  // of every head of the first mini-batch, then of the second, ...
   int heads = 0;
+  bool raw_heads = false;  // [yolo] does nothing
 };
 
 // What the planner gives a layer. Tensors are views; data pointers are set when memory is bound.

@@ -150,6 +150,7 @@ class Yolo : public YoloLayer {
   int64_t workspace_bytes() const override { return scratch_bytes_; }
 
   void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
+    if (pass.raw_heads) return;
     if (!arrays_) arrays_ = std::make_unique<DeviceParams>(def_.yolo(), pass.backend);
     if (!pass.training) return pass.backend.yolo_activate(arrays_->params(), io.in[0], io.floats[0]);
     YoloHead yolo;

@@ -84,6 +84,7 @@ void Network::build() {
   plan_options.dtype = options_.dtype;
   plan_options.batch = options_.batch;
   plan_options.recompute = options_.recompute;
+  plan_options.raw_heads = options_.raw_heads;
   plan_options.frozen = options_.training ? frozen_until(def_) : -1;
   plan_ = std::make_unique<NetworkPlan>(def_, layers_, backend_, plan_options);
 }
@@ -261,10 +262,16 @@ StepOutcome Network::outcome() const {
 }
 
 void Network::forward_infer(const ParamStore& store, const float* pixels) {
+  forward_infer_from(store, [&](const Tensor& input) { backend_.import_planar(pixels, input); });
+}
+
+void Network::forward_infer_from(const ParamStore& store, const std::function<void(const Tensor& input)>& fill) {
   DK_ASSERT(!options_.training && arena_ != nullptr);
+  Pass pass{backend_, workspace_, false, def_.net.width, def_.net.height, def_.net.loss_scale};
+  pass.raw_heads = options_.raw_heads;
   backend_.begin_layer(-1, false);
-  backend_.import_planar(pixels, plan_->input());
-  run_forward(store, TrainPass{}, Pass{backend_, workspace_, false, def_.net.width, def_.net.height, def_.net.loss_scale});
+  fill(plan_->input());
+  run_forward(store, TrainPass{}, pass);
 }
 
 std::vector<float> Network::layer_output(int layer) const {

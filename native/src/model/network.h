@@ -24,6 +24,7 @@ struct NetworkOptions {
   int batch = 1;           // images in one pass
   bool recompute = false;  // PlanOptions::recompute: the same bits from less memory, in more time
   int subdivisions = 1;    // passes of an iteration: the figures of so many are kept
+  bool raw_heads = false;  // inference: [yolo] layers do nothing, who runs the network reads their inputs on the device
 };
 
 // Bytes on the device.
@@ -85,10 +86,14 @@ class Network {
 
   // pixels: batch x channels x height x width. Results: layer_output() of yolo_layers()[k].
   void forward_infer(const ParamStore& store, const float* pixels);
+  // The same from whatever fills the network's input.
+  void forward_infer_from(const ParamStore& store, const std::function<void(const Tensor& input)>& fill);
 
   const NetworkDef& def() const { return def_; }
   int batch() const { return options_.batch; }
   const std::vector<YoloLayer*>& yolo_layers() const { return yolos_; }
+  // What a [yolo] layer reads, not activated: valid after a pass with raw_heads.
+  const Tensor& raw_head(const YoloLayer& yolo) const { return plan_->io(static_cast<size_t>(yolo.def().index)).in[0]; }
   // The output of a layer as planar floats: for tests and inspection. Only valid where the plan still holds it.
   std::vector<float> layer_output(int layer) const;
   std::vector<float> layer_delta(int layer) const;

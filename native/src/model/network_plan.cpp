@@ -136,8 +136,10 @@ void Planner::forward_lifetimes() {
     const LayerIo& l = io(i);
     if (l.folded) continue;
     needs_[static_cast<size_t>(i)] = layers_[static_cast<size_t>(i)]->needs(l, backend_, options_.training);
+    if (options_.raw_heads && layer(i).is(LayerKind::yolo)) needs_[static_cast<size_t>(i)].floats = 0;
     live(plan_of(value(i)), i);
     for (int input : layer(i).inputs) live(plan_of(value(input)), i);
+    if (options_.raw_heads && layer(i).is(LayerKind::yolo)) live(plan_of(value(i)), count_ - 1);
     if (l.residual.c > 0) live(plan_of(value(layer(i + 1).inputs[1])), i);
     keep_own(i);
   }

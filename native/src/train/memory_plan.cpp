@@ -19,22 +19,16 @@ int64_t planned_network(NetworkDef def, Backend& backend, const NetworkOptions& 
   return Network(def, backend, options).memory().total();
 }
 
-// Batches of an evaluation, and what share of the training network's memory more than a single image may take.
-constexpr int kEvaluationBatches[] = {kUsefulBatch, 2};
+// What share of the training network's memory an evaluation may take to look at more than a single image at a time.
 constexpr int64_t kEvaluationShare = 8;
 
 void plan_evaluation(const NetworkDef& def, Backend& backend, const MemoryRequest& request, MemoryPlan* plan) {
-  const auto bytes = [&](int batch) {
-    return ParamStore::bytes(def, backend, {false, false}) + 2 * Detector::prepared_bytes(def, batch) +
-           planned_network(def, backend, {false, request.dtype, batch}, def.net.width, def.net.height);
-  };
-  plan->evaluation = bytes(1);
-  for (const int batch : kEvaluationBatches) {
-    const int64_t needed = bytes(batch);
-    if (needed > std::max(plan->evaluation, plan->network / kEvaluationShare)) continue;
+  for (int batch = useful_batch(backend); batch >= 1; batch /= 2) {
     plan->evaluation_batch = batch;
-    plan->evaluation = needed;
-    return;
+    plan->evaluation = Detector::planned_bytes(def, backend, batch, request.dtype);
+    // Two batches on their way, and one of samples to be shown.
+    if (backend.host_memory()) plan->evaluation += 3 * Detector::prepared_bytes(def, batch);
+    if (plan->evaluation <= plan->network / kEvaluationShare) return;
   }
 }
 
