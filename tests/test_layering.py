@@ -62,7 +62,14 @@ SRC_FORBIDDEN = {
     "parallel": ("backend",),
 }
 # A back end sees the line it implements, arithmetic and errors: no layers, cfgs or files.
-BACKEND_ALLOWED = ("backend/backend.h", "backend/host_backend.h", "backend/picture_renderer.h", "core/status.h", "core/threads.h", "math/")
+BACKEND_ALLOWED = (
+    "backend/backend.h",
+    "backend/host_backend.h",
+    "backend/picture_renderer.h",
+    "core/status.h",
+    "core/threads.h",
+    "math/",
+)
 NAMES_BACKENDS = {"src/backend/registry.cpp", "src/backend/cuda_door.cpp"}
 CUDA_WORD = re.compile(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*(?:CUDA|NVCC|CUDNN)", re.M | re.I)
 CUDA_IN = {"src/math/host_device.h"}  # makes one text for both compilers

@@ -213,6 +213,16 @@ def test_the_device_is_chosen_among_the_advanced_options(app: Any, turn: Turn, m
     assert screen.setup.device is None
 
 
+def test_a_choice_is_newer_than_what_was_read_meanwhile(app: Any, turn: Turn) -> None:
+    screen = show(app, turn, "setup")
+    turn(lambda: screen.loaded is not None, "the first reading")
+    before = screen.loaded
+    screen.on_changes(frozenset({"runs"}))
+    screen.advanced.rate.set("0.0001")
+    turn(lambda: screen.loaded is not before, "what was read before the choice")
+    assert screen.setup.learning_rate == 0.0001 and screen.advanced.rate.get() == "0.0001"
+
+
 def test_the_status_line_says_why_no_card_is_used(app: Any, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Device("cuda:0", "NVIDIA H200", 139 << 30, 0, False, "libcudnn.so.9 was not found")
     monkeypatch.setattr("gui.app.devices.list_devices", lambda: [*list_devices()[:1], broken])

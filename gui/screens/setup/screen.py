@@ -58,6 +58,7 @@ class SetupScreen(StepScreen):
 
     def __init__(self, parent: tk.Misc, context: Context) -> None:
         self.setup = Setup()
+        self._changes = 0
         self.loaded: Loaded | None = None
         self.material: preflight.Material | None = None
         self._timer: str | None = None
@@ -139,13 +140,16 @@ class SetupScreen(StepScreen):
             self._read()
 
     def _read(self) -> None:
-        wanted = self.experiment_id
-        self.store(lambda: read(self.workspace, wanted), self._show)
+        wanted, changes = self.experiment_id, self._changes
+        self.store(lambda: read(self.workspace, wanted), lambda found: self._show(found, changes))
 
-    def _show(self, found: Loaded) -> None:
+    def _show(self, found: Loaded, changes: int) -> None:
+        """changes: how many there had been when it was read; choices made meanwhile are newer than what was found."""
         if found.experiment.id != self.experiment_id:
             return
-        self.loaded, self.setup = found, found.setup
+        if self.loaded is None or changes == self._changes:
+            self.setup = found.setup
+        self.loaded = found
         self._quiet = True
         self.model.set(self.setup.model)
         self.start.set(self.setup.start.value)
@@ -220,6 +224,7 @@ class SetupScreen(StepScreen):
         if setup == self.setup or self._quiet:
             return
         self.setup = setup
+        self._changes += 1
         experiment, values = self.experiment_id, setup.to_json()
         if not self.workspace.read_only:
             self.store(lambda: self.workspace.store.experiments.set_setup(experiment, values))
