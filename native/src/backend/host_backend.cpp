@@ -18,13 +18,13 @@ float* planar_floats(const Tensor& t) {
 
 void HostBackend::give_memory_back(void* memory) { std::free(memory); }
 
-void HostBackend::upload(void* device, const void* host, int64_t bytes) { std::memcpy(device, host, static_cast<size_t>(bytes)); }
+void HostBackend::upload(void* device, const void* host, int64_t bytes) { copy_bytes(device, host, bytes); }
 
-void HostBackend::download(void* host, const void* device, int64_t bytes) {
-  std::memcpy(host, device, static_cast<size_t>(bytes));
+void HostBackend::download(void* host, const void* device, int64_t bytes) { copy_bytes(host, device, bytes); }
+
+void HostBackend::copy_bytes(void* to, const void* from, int64_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, static_cast<size_t>(bytes));  // nothing may lie nowhere, which memcpy does not allow
 }
-
-void HostBackend::copy_bytes(void* to, const void* from, int64_t bytes) { std::memcpy(to, from, static_cast<size_t>(bytes)); }
 
 void HostBackend::yolo_activate(const YoloParams& params, const Tensor& raw, const Tensor& out) {
   export_planar(raw, planar_floats(out));
