@@ -66,6 +66,7 @@ BACKEND_ALLOWED = (
     "backend/backend.h",
     "backend/host_backend.h",
     "backend/picture_renderer.h",
+    "core/own_folder.h",
     "core/status.h",
     "core/threads.h",
     "math/",

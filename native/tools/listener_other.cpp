@@ -8,18 +8,11 @@
 namespace dk {
 namespace {
 
-class OtherListener : public TrainListener {
+class OtherListener : public QuietListener {
  public:
   explicit OtherListener(int rank) : rank_(rank) {}
 
   void hello(const HelloEvent&) override { begun_ = true; }
-  void resized(int, int) override {}
-  void yolo_line(const YoloLineEvent&) override {}
-  void step(const StepEvent&) override {}
-  void eval(const EvalEvent&) override {}
-  void sample(const SampleEvent&) override {}
-  void checkpoint(const CheckpointEvent&) override {}
-  void done(const DoneEvent&) override {}
   void log(LogLevel level, const std::string& text) override {
     if (begun_ && level == LogLevel::warning) std::fprintf(stderr, "warning: process %d: %s\n", rank_, text.c_str());
   }

@@ -19,16 +19,8 @@
 namespace dk::test {
 namespace {
 
-class Quiet final : public TrainListener {
+class Quiet final : public QuietListener {
  public:
-  void hello(const HelloEvent&) override {}
-  void resized(int, int) override {}
-  void yolo_line(const YoloLineEvent&) override {}
-  void step(const StepEvent&) override {}
-  void eval(const EvalEvent&) override {}
-  void sample(const SampleEvent&) override {}
-  void checkpoint(const CheckpointEvent&) override {}
-  void done(const DoneEvent&) override {}
   void log(LogLevel, const std::string& text) override { lines.push_back(text); }
 
   std::vector<std::string> lines;

@@ -178,31 +178,29 @@ void VerifyingBackend::batch_norm_frozen(const Tensor& x, const BatchNormArrays&
   norm(x, bn, residual, out);
 }
 
+void VerifyingBackend::norm_backward(const Tensor& delta, const char* name, const Tensor& x, const BatchNormArrays& bn,
+                                     const Tensor& dx) {
+  norm_arrays(bn, x.c, true);
+  same_shape(x, delta);
+  same_shape(x, dx);
+  ledger_.read(delta, name, Content::delta);
+  ledger_.read(x, "x", Content::value);
+  ledger_.apart(dx, delta, name);
+  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
+  ledger_.write(dx, "dx", Content::delta);
+}
+
 void VerifyingBackend::batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation,
                                            const Tensor& dx) {
   begin("batch_norm_backward");
   if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, false);
-  norm_arrays(bn, x.c, true);
-  same_shape(x, dout);
-  same_shape(x, dx);
-  ledger_.read(dout, "dout", Content::delta);
-  ledger_.read(x, "x", Content::value);
-  ledger_.apart(dx, dout, "dout");
-  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
-  ledger_.write(dx, "dx", Content::delta);
+  norm_backward(dout, "dout", x, bn, dx);
 }
 
 void VerifyingBackend::batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) {
   begin("batch_norm_backward_summed");
   expect_sums(bn.delta_sum, true);
-  norm_arrays(bn, x.c, true);
-  same_shape(x, g);
-  same_shape(x, dx);
-  ledger_.read(g, "g", Content::delta);
-  ledger_.read(x, "x", Content::value);
-  ledger_.apart(dx, g, "g");
-  if (!same_view(dx, x)) ledger_.apart(dx, x, "x");
-  ledger_.write(dx, "dx", Content::delta);
+  norm_backward(g, "g", x, bn, dx);
 }
 
 bool VerifyingBackend::fuses(const NormTail& tail, Activation, int, int) const {

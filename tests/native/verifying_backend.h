@@ -100,6 +100,7 @@ class VerifyingBackend : public Backend {
   void norm_arrays(const BatchNormArrays& bn, int c, bool backward);
   void tail_shape(const Tensor& x, const NormTail& tail, const Tensor& out, const char* role);
   void norm(const Tensor& x, const BatchNormArrays& bn, const Tensor* residual, const Tensor& out);
+  void norm_backward(const Tensor& delta, const char* name, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx);
   void pointwise(const Tensor& src, const Tensor& dst, bool accumulate);
 
   MemoryLedger ledger_;

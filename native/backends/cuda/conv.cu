@@ -70,8 +70,6 @@ __global__ void __launch_bounds__(kBlock) add_float_deltas(const float* deltas, 
   if (i < count) sums[i] += deltas[i];
 }
 
-bool is_whole(const Tensor& t) { return t.c_offset == 0 && t.c == t.buffer_c; }
-
 class CudaConv final : public ConvPlan {
  public:
   CudaConv(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine)

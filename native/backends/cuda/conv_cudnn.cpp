@@ -14,8 +14,6 @@
 namespace dk::cuda {
 namespace {
 
-bool is_whole(const Tensor& t) { return t.c == t.buffer_c; }
-
 const void* first_of(const Tensor& t) { return static_cast<const char*>(t.data) + t.c_offset * dtype_bytes(t.dtype); }
 
 int view_of(const Tensor& t) { return is_whole(t) ? 0 : t.buffer_c; }

@@ -1,4 +1,4 @@
-// A convolution of whole, packed tensors on the card: what conv.h builds a back end's convolutions from. cuDNN's (conv_cudnn.h)
+// A convolution of whole, packed tensors on the card: what conv.h builds a back end's convolutions from. cuDNN's (conv_cudnn.cpp)
 // does the work; the plain one (conv_direct.cu) serves what cuDNN does not take, and machines without it.
 #pragma once
 

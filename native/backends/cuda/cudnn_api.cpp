@@ -10,6 +10,7 @@
 namespace dk::cuda {
 namespace {
 
+constexpr const char* kName = "libcudnn.so.9";
 constexpr size_t kOldest = 90800;  // plans without a device, and the fusions that were tested
 
 // The run-time compiler looks for this part of its own by name only, so it is loaded beforehand from where the compiler lies.
@@ -25,34 +26,28 @@ void open_compiler() {
   }
 }
 
-template <class Function>
-void look_up(void* library, const char* name, Function* function) {
-  *function = reinterpret_cast<Function>(dlsym(library, name));
-  if (*function == nullptr) fail(Status::device, "libcudnn.so.9 lacks %s: it is too old or damaged", name);
-}
-
 CudnnApi open_cudnn() {
   open_compiler();
   std::string reasons;
-  void* library = open_library("libcudnn.so.9", "cudnn", &reasons);
+  void* library = open_library(kName, "cudnn", &reasons);
   if (library == nullptr)
     fail(Status::device, "cuDNN 9 was not found (libcudnn.so.9): pip install darknet-studio[gpu] brings it. %s", reasons.c_str());
   CudnnApi api;
-  look_up(library, "cudnnGetVersion", &api.get_version);
+  look_up(kName, library, "cudnnGetVersion", &api.get_version);
   if (api.get_version() < kOldest)
     fail(Status::device, "cuDNN %zu is too old: 9.8 or newer is needed; pip install darknet-studio[gpu] brings it",
          api.get_version());
-  look_up(library, "cudnnGetErrorString", &api.get_error_string);
-  look_up(library, "cudnnGetLastErrorString", &api.get_last_error_string);
-  look_up(library, "cudnnCreate", &api.create);
-  look_up(library, "cudnnDestroy", &api.destroy);
-  look_up(library, "cudnnSetStream", &api.set_stream);
-  look_up(library, "cudnnBackendCreateDescriptor", &api.create_descriptor);
-  look_up(library, "cudnnBackendDestroyDescriptor", &api.destroy_descriptor);
-  look_up(library, "cudnnBackendSetAttribute", &api.set_attribute);
-  look_up(library, "cudnnBackendGetAttribute", &api.get_attribute);
-  look_up(library, "cudnnBackendFinalize", &api.finalize);
-  look_up(library, "cudnnBackendExecute", &api.execute);
+  look_up(kName, library, "cudnnGetErrorString", &api.get_error_string);
+  look_up(kName, library, "cudnnGetLastErrorString", &api.get_last_error_string);
+  look_up(kName, library, "cudnnCreate", &api.create);
+  look_up(kName, library, "cudnnDestroy", &api.destroy);
+  look_up(kName, library, "cudnnSetStream", &api.set_stream);
+  look_up(kName, library, "cudnnBackendCreateDescriptor", &api.create_descriptor);
+  look_up(kName, library, "cudnnBackendDestroyDescriptor", &api.destroy_descriptor);
+  look_up(kName, library, "cudnnBackendSetAttribute", &api.set_attribute);
+  look_up(kName, library, "cudnnBackendGetAttribute", &api.get_attribute);
+  look_up(kName, library, "cudnnBackendFinalize", &api.finalize);
+  look_up(kName, library, "cudnnBackendExecute", &api.execute);
   return api;
 }
 

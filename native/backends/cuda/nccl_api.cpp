@@ -1,7 +1,5 @@
 #include "cuda/nccl_api.h"
 
-#include <dlfcn.h>
-
 #include <string>
 
 #include "core/status.h"
@@ -10,29 +8,24 @@
 namespace dk::cuda {
 namespace {
 
+constexpr const char* kName = "libnccl.so.2";
 constexpr int kOldest = 21800;  // 2.18, the first with bf16 reductions and today's error reports on all cards
-
-template <class Function>
-void look_up(void* library, const char* name, Function* function) {
-  *function = reinterpret_cast<Function>(dlsym(library, name));
-  if (*function == nullptr) fail(Status::device, "libnccl.so.2 lacks %s: it is too old or damaged", name);
-}
 
 NcclApi open_nccl() {
   std::string reasons;
-  void* library = open_library("libnccl.so.2", "nccl", &reasons);
+  void* library = open_library(kName, "nccl", &reasons);
   if (library == nullptr) {
     fail(Status::device, "NCCL 2 was not found (libnccl.so.2): pip install darknet-studio[gpu] brings it. %s", reasons.c_str());
   }
   NcclApi api;
-  look_up(library, "ncclGetVersion", &api.get_version);
-  look_up(library, "ncclGetErrorString", &api.get_error_string);
-  look_up(library, "ncclGetUniqueId", &api.get_unique_id);
-  look_up(library, "ncclCommInitRank", &api.comm_init_rank);
-  look_up(library, "ncclCommDestroy", &api.comm_destroy);
-  look_up(library, "ncclCommAbort", &api.comm_abort);
-  look_up(library, "ncclCommGetAsyncError", &api.comm_get_async_error);
-  look_up(library, "ncclAllReduce", &api.all_reduce);
+  look_up(kName, library, "ncclGetVersion", &api.get_version);
+  look_up(kName, library, "ncclGetErrorString", &api.get_error_string);
+  look_up(kName, library, "ncclGetUniqueId", &api.get_unique_id);
+  look_up(kName, library, "ncclCommInitRank", &api.comm_init_rank);
+  look_up(kName, library, "ncclCommDestroy", &api.comm_destroy);
+  look_up(kName, library, "ncclCommAbort", &api.comm_abort);
+  look_up(kName, library, "ncclCommGetAsyncError", &api.comm_get_async_error);
+  look_up(kName, library, "ncclAllReduce", &api.all_reduce);
   int version = 0;
   if (api.get_version(&version) != kNcclSuccess || version < kOldest)
     fail(Status::device, "NCCL %d is too old: 2.18 or newer is needed; pip install darknet-studio[gpu] brings it", version);

@@ -7,16 +7,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/own_folder.h"
+
 namespace dk::cuda {
 namespace {
-
-// The folder that holds this library.
-std::filesystem::path own_folder() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return {};
-  std::error_code ignored;
-  return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
-}
 
 // Where a wheel's library may lie; "" is the system's own search.
 std::vector<std::string> folders(const char* wheel_folder) {

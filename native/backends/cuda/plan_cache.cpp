@@ -11,17 +11,12 @@
 #include <utility>
 
 #include "core/status.h"
+#include "math/fnv1a.h"
 
 namespace dk::cuda {
 namespace {
 
 constexpr const char* kFormat = "darknet-studio plan 1";
-
-uint64_t fnv1a(const std::string& text) {
-  uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  return hash;
-}
 
 std::string hex(uint64_t value) { return strf("%016llx", static_cast<unsigned long long>(value)); }
 

@@ -11,6 +11,9 @@ namespace dk::cuda {
 
 inline int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
 
+// All channels of its buffer.
+inline bool is_whole(const Tensor& t) { return t.c == t.buffer_c; }
+
 template <class T>
 struct View {
   T* data;         // first channel of the view, of the first place

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "math/fnv1a.h"
+
 namespace dk {
 namespace {
 
@@ -15,9 +17,7 @@ uint64_t hash_of_boot() {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen("/proc/sys/kernel/random/boot_id", "re"), std::fclose);
   char text[64] = {};
   if (!file || std::fgets(text, sizeof text, file.get()) == nullptr) return 0;
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char* c = text; *c != 0; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 0x100000001b3u;
-  return hash;
+  return fnv1a(text);
 }
 
 // A descriptor that becomes readable when the process ends, also while nobody has waited for it; -1 where there is none.

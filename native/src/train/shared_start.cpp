@@ -9,31 +9,23 @@
 #include "backend/registry.h"
 #include "core/files.h"
 #include "core/status.h"
+#include "math/fnv1a.h"
 
 namespace dk {
 namespace {
 
 constexpr int64_t kLargestCfg = int64_t{64} << 20;
 
-class Fingerprint {
- public:
-  void add(const void* data, size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) hash_ = (hash_ ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3u;
-  }
-  void add(const std::string& text) { add(text.data(), text.size() + 1); }
-  template <class Number>
-  void add_number(Number number) {
-    add(&number, sizeof number);
-  }
-  uint64_t value() const { return hash_; }
+void add(const std::string& text, Fnv1a* print) { print->add(text.c_str(), text.size() + 1); }
 
- private:
-  uint64_t hash_ = 0xcbf29ce484222325u;
-};
+template <class Number>
+void add_number(Number number, Fnv1a* print) {
+  print->add(&number, sizeof number);
+}
 
-void add_labels(const Dataset& set, Fingerprint* print) {
+void add_labels(const Dataset& set, Fnv1a* print) {
   for (const Labels& labels : set.labels) {
-    print->add_number(labels.boxes.size());
+    add_number(labels.boxes.size(), print);
     print->add(labels.boxes.data(), labels.boxes.size() * sizeof(LabelBox));
   }
 }
@@ -45,14 +37,13 @@ void check_same_inputs(Communicator& processes, const TrainOptions& options, con
   struct Prints {
     uint64_t cfg, images, labels, options;
   } own{};
-  Fingerprint cfg, images, labels, given;
-  cfg.add(read_file(options.cfg_path, kLargestCfg));
+  Fnv1a cfg, images, labels, given;
+  add(read_file(options.cfg_path, kLargestCfg), &cfg);
   // Paths may differ from machine to machine, their last parts may not.
-  for (const std::string& image : inputs.train.images) images.add(image.substr(image.rfind('/') + 1));
+  for (const std::string& image : inputs.train.images) add(image.substr(image.rfind('/') + 1), &images);
   add_labels(inputs.train, &labels);
-  given.add_number(options.seed), given.add_number(options.steps), given.add_number(options.subdivisions);
-  given.add_number(options.auto_subdivisions), given.add_number(options.clear);
-  given.add_number(options.resume);
+  add_number(options.seed, &given), add_number(options.steps, &given), add_number(options.subdivisions, &given);
+  for (const bool flag : {options.auto_subdivisions, options.clear, options.resume}) add_number(flag, &given);
   own = {cfg.value(), images.value(), labels.value(), given.value()};
   std::vector<Prints> all(static_cast<size_t>(processes.place().size));
   processes.gather(&own, sizeof own, all.data());

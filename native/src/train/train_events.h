@@ -84,4 +84,18 @@ class TrainListener {
   virtual void log(LogLevel level, const std::string& text) = 0;  // any thread
 };
 
+// For whoever wants to hear little of it.
+class QuietListener : public TrainListener {
+ public:
+  void hello(const HelloEvent&) override {}
+  void resized(int, int) override {}
+  void yolo_line(const YoloLineEvent&) override {}
+  void step(const StepEvent&) override {}
+  void eval(const EvalEvent&) override {}
+  void sample(const SampleEvent&) override {}
+  void checkpoint(const CheckpointEvent&) override {}
+  void done(const DoneEvent&) override {}
+  void log(LogLevel, const std::string&) override {}
+};
+
 }  // namespace dk
