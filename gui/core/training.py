@@ -271,12 +271,12 @@ def options_for(run: Run) -> TrainOptions:
     ready = read_ready(run.folder) or {}
     backup = RunDir(run.folder).backup
     resume = any((backup / name).is_file() for name in ("net.state", "net.previous.state"))
-    weights = ready.get("weights")
+    weights = None if resume else _text(ready.get("weights"))
     subdivisions = ready.get("subdivisions")
     options = TrainOptions(
-        weights=str(weights) if isinstance(weights, str) and not resume else None,
+        weights=weights,
         resume=resume,
-        clear=isinstance(weights, str) and not resume,
+        clear=weights is not None,
         map=RunDir(run.folder).valid_list.exists(),
         device=_text(ready.get("device")),
         precision=_text(ready.get("precision")),
