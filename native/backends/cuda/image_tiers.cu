@@ -14,7 +14,6 @@ constexpr int64_t kLeastRoom = 16 << 20;  // what is worth less trouble is left
 ImageTiers::ImageTiers(Backend& backend, const Context& context, int device, const RendererOptions& options)
     : backend_(backend), device_number_(device), channels_(options.channels), images_(options.images),
       places_(std::make_unique<Place[]>(static_cast<size_t>(options.images))) {
-  DK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   for (int64_t bytes = options.device_bytes; bytes > 0 && device_.memory == nullptr; bytes /= 2) {
     try {
       device_.memory = static_cast<uint8_t*>(backend_.allocate(bytes));
@@ -39,7 +38,6 @@ ImageTiers::ImageTiers(Backend& backend, const Context& context, int device, con
 
 ImageTiers::~ImageTiers() {
   cudaStreamSynchronize(stream_);
-  cudaStreamDestroy(stream_);
   if (device_.memory != nullptr) backend_.release(device_.memory);
   if (pinned_.memory != nullptr) cudaFreeHost(pinned_.memory);
 }

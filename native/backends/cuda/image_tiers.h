@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "backend/backend.h"
-#include "cuda/context.h"
+#include "cuda/handles.h"
 
 namespace dk::cuda {
 
@@ -49,7 +49,7 @@ class ImageTiers {
   Backend& backend_;
   const int device_number_, channels_, images_;
   std::unique_ptr<Place[]> places_;
-  cudaStream_t stream_{};
+  Stream stream_;
   mutable std::mutex mutex_;  // guards the rooms' figures
   Room device_, pinned_;
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <thread>
 
+#include "cuda/handles.h"
 #include "cuda/nccl_api.h"
 
 namespace dk::cuda {
@@ -18,17 +19,11 @@ void check_nccl(int result, const char* what) {
 class NcclGroup final : public DeviceGroup {
  public:
   NcclGroup(const Context& context, const NcclId& id, int rank, int size) : context_(context) {
-    DK_CUDA(cudaStreamCreate(&stream_));
-    DK_CUDA(cudaEventCreate(&computed_));
-    DK_CUDA(cudaEventCreate(&summed_));
     check_nccl(nccl().comm_init_rank(&comm_, size, id, rank), "ncclCommInitRank");
   }
   ~NcclGroup() override {
     // What is still under way will never be done when another process has ended.
     if (comm_ != nullptr) under_way_ ? nccl().comm_abort(comm_) : nccl().comm_destroy(comm_);
-    cudaEventDestroy(summed_);
-    cudaEventDestroy(computed_);
-    cudaStreamDestroy(stream_);
   }
   NcclGroup(const NcclGroup&) = delete;
   NcclGroup& operator=(const NcclGroup&) = delete;
@@ -57,8 +52,8 @@ class NcclGroup final : public DeviceGroup {
 
  private:
   const Context& context_;
-  cudaStream_t stream_{};
-  cudaEvent_t computed_{}, summed_{};
+  Stream stream_;
+  Event computed_{cudaEventDisableTiming}, summed_{cudaEventDisableTiming};
   void* comm_ = nullptr;
   bool under_way_ = false;
 };

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cuda/handles.h"
 #include "cuda/image_tiers.h"
 #include "cuda/render.h"
 #include "cuda/view.h"
@@ -50,7 +51,7 @@ struct Stage {
   char* host = nullptr;
   char* device = nullptr;
   int64_t bytes = 0;
-  cudaEvent_t done{};  // what was sent from it has been drawn
+  Event done{cudaEventDisableTiming};  // what was sent from it has been drawn
 };
 
 // A portion's plans as they are laid out in a stage, one kind after the other; images follow.
@@ -79,10 +80,6 @@ class CudaPictureRenderer final : public PictureRenderer {
   CudaPictureRenderer(Backend& backend, const Context& context, int device, const RendererOptions& options)
       : backend_(backend), context_(context), options_(options), tiers_(backend, context, device, options) {
     DK_ASSERT((options.channels == 1 || options.channels == 3) && options.batch >= 1 && options.w >= 1 && options.h >= 1);
-    DK_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    DK_CUDA(cudaEventCreateWithFlags(&drawn_, cudaEventDisableTiming));
-    DK_CUDA(cudaEventCreateWithFlags(&taken_, cudaEventDisableTiming));
-    for (Stage& stage : stages_) DK_CUDA(cudaEventCreateWithFlags(&stage.done, cudaEventDisableTiming));
     try {
       drawing_ = backend_.allocate(drawing_bytes(backend, options));
       if (options.blurs) blur_ = static_cast<float*>(backend_.allocate(blur_bytes(options)));
@@ -256,23 +253,17 @@ class CudaPictureRenderer final : public PictureRenderer {
   void give_back() {
     cudaStreamSynchronize(stream_);
     cudaStreamSynchronize(context_.stream);
-    for (Stage& stage : stages_) {
-      free_stage(stage);
-      cudaEventDestroy(stage.done);
-    }
+    for (Stage& stage : stages_) free_stage(stage);
     for (void* memory : {drawing_, static_cast<void*>(blur_)})
       if (memory != nullptr) backend_.release(memory);
-    cudaEventDestroy(drawn_);
-    cudaEventDestroy(taken_);
-    cudaStreamDestroy(stream_);
   }
 
   Backend& backend_;
   const Context& context_;
   const RendererOptions options_;
   ImageTiers tiers_;
-  cudaStream_t stream_{};
-  cudaEvent_t drawn_{}, taken_{};
+  Stream stream_;
+  Event drawn_{cudaEventDisableTiming}, taken_{cudaEventDisableTiming};
   Stage stages_[kStages];
   int next_stage_ = 0;
   void* drawing_ = nullptr;

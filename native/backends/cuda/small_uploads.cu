@@ -5,18 +5,12 @@
 namespace dk::cuda {
 
 SmallUploads::SmallUploads(cudaStream_t stream) : stream_(stream) {
-  for (Slot& slot : slots_) {
-    DK_CUDA(cudaHostAlloc(&slot.memory, static_cast<size_t>(kMostBytes), cudaHostAllocDefault));
-    DK_CUDA(cudaEventCreateWithFlags(&slot.gone, cudaEventDisableTiming));
-  }
+  for (Slot& slot : slots_) DK_CUDA(cudaHostAlloc(&slot.memory, static_cast<size_t>(kMostBytes), cudaHostAllocDefault));
 }
 
 SmallUploads::~SmallUploads() {
   cudaStreamSynchronize(stream_);
-  for (Slot& slot : slots_) {
-    cudaEventDestroy(slot.gone);
-    cudaFreeHost(slot.memory);
-  }
+  for (Slot& slot : slots_) cudaFreeHost(slot.memory);
 }
 
 void SmallUploads::put(void* to, const void* from, int64_t bytes) {

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "cuda/context.h"
+#include "cuda/handles.h"
 
 namespace dk::cuda {
 
@@ -24,7 +24,7 @@ class SmallUploads {
  private:
   struct Slot {
     void* memory = nullptr;
-    cudaEvent_t gone{};
+    Event gone{cudaEventDisableTiming};
   };
 
   const cudaStream_t stream_;

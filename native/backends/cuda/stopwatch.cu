@@ -1,6 +1,9 @@
 #include "cuda/stopwatch.h"
 
+#include <deque>
 #include <vector>
+
+#include "cuda/handles.h"
 
 namespace dk::cuda {
 namespace {
@@ -8,18 +11,8 @@ namespace {
 class EventStopwatch final : public Stopwatch {
  public:
   explicit EventStopwatch(const Context& context) : stream_(context.stream) {}
-  ~EventStopwatch() override {
-    for (cudaEvent_t event : events_) cudaEventDestroy(event);
-  }
-  EventStopwatch(const EventStopwatch&) = delete;
-  EventStopwatch& operator=(const EventStopwatch&) = delete;
 
-  void mark() override {
-    cudaEvent_t event{};
-    DK_CUDA(cudaEventCreate(&event));
-    events_.push_back(event);
-    DK_CUDA(cudaEventRecord(event, stream_));
-  }
+  void mark() override { DK_CUDA(cudaEventRecord(events_.emplace_back(kTimed), stream_)); }
 
   std::vector<double> intervals() override {
     DK_CUDA(cudaStreamSynchronize(stream_));
@@ -34,7 +27,7 @@ class EventStopwatch final : public Stopwatch {
 
  private:
   const cudaStream_t stream_;
-  std::vector<cudaEvent_t> events_;
+  std::deque<Event> events_;
 };
 
 }  // namespace

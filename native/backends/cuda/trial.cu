@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cuda/handles.h"
 #include "cuda/norm.h"
 #include "cuda/view.h"
 
@@ -29,17 +30,6 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 // A pair of events, which the card stamps with its time.
 class Watch {
  public:
-  Watch() {
-    DK_CUDA(cudaEventCreate(&begin_));
-    DK_CUDA(cudaEventCreate(&end_));
-  }
-  ~Watch() {
-    cudaEventDestroy(begin_);
-    cudaEventDestroy(end_);
-  }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-
   double measure(const Context& context, const std::function<void()>& run) {
     DK_CUDA(cudaEventRecord(begin_, context.stream));
     run();
@@ -51,7 +41,7 @@ class Watch {
   }
 
  private:
-  cudaEvent_t begin_{}, end_{};
+  Event begin_{kTimed}, end_{kTimed};
 };
 
 }  // namespace
