@@ -28,6 +28,7 @@ from .screens.ended import EndNotices
 from .screens.experiment import ExperimentFrame
 from .screens.home import ExperimentColumn
 from .tk.commands import Command, Commands, read_own_keys
+from .tk.lifetime import later, when_idle
 from .tk.pump import Pump
 from .tk.shell import Root, Router, Shell
 from .tk.tasks import Progress, Tasks
@@ -58,7 +59,6 @@ class App:
         self.theme = Theme(self.root, self.mode_of(settings["theme"]), settings["scale"])
         self.root.report_callback_exception = self._callback_failed
         self._own_keys: dict[str, list[str]] = settings["keys"]
-        self._timers: list[str] = []
         self._live_step = -1
         self._unsubscribe = workspace.changes.subscribe(self._changed)
         self.training = None if workspace.read_only else Queue(workspace, self._heard)
@@ -74,7 +74,7 @@ class App:
         self.shell = Shell(self.root, self.theme)
         self.shell.pack(fill="both", expand=True)
         self.toasts = Toasts(self.root, self.theme)
-        self.commands = Commands(self.root, lambda reason: self.toasts.show(reason, "warning"))
+        self.commands = Commands(self.shell, lambda reason: self.toasts.show(reason, "warning"))
         self.commands.set_own_keys(self._own_keys)
         self.router = Router(self._navigated)
         self.context = Context(
@@ -89,7 +89,7 @@ class App:
             training=self.training,
             failed=self.failed,
             set_theme=self.set_theme,
-            set_scale=lambda scale: self.root.after_idle(self.set_scale, scale),
+            set_scale=lambda scale: when_idle(self.shell, lambda: self.set_scale(scale)),
         )
         self.closing = Closing(self.context, self.close)
         self.column = ExperimentColumn(self.shell.sidebar, self.context)
@@ -116,14 +116,12 @@ class App:
         between: while there is no widget, which otherwise would be laid out and painted for nothing.
         """
         shown, params = self.router.current_id, self.router.params
-        self._cancel_timers()
-        self.commands.close()
         self.toasts.clear()
         self.shell.destroy()
         between()
         self._build()
         # The screen in a turn of its own: both together would hold a busy computer up for a tenth of a second.
-        self._timers.append(self.root.after(1, lambda: self.router.show(shown or "home", **params)))
+        later(self.shell, 1, lambda: self.router.show(shown or "home", **params))
 
     def _register_commands(self) -> None:
         read_only = self._read_only_reason
@@ -191,7 +189,7 @@ class App:
 
     def _navigated(self, screen_id: str) -> None:
         self.column.mark(self.router.params.get("experiment_id"))
-        self.root.after_idle(lambda: self.context.event("screen", name=screen_id))
+        when_idle(self.shell, lambda: self.context.event("screen", name=screen_id))
 
     def _changed(self, topics: frozenset[str]) -> None:
         """From any thread."""
@@ -273,7 +271,7 @@ class App:
                 status.set(
                     device=best.description, memory=f"{best.free_bytes / 2**30:.1f} GB of {best.memory_bytes / 2**30:.1f} GB free"
                 )
-            self._timers.append(self.root.after(DEVICE_REFRESH_MS, self._show_devices))
+            later(self.shell, DEVICE_REFRESH_MS, self._show_devices)
 
         def missing(error: BaseException) -> None:
             status.set(device=str(error).splitlines()[0][:90] if str(error) else "No device")
@@ -300,7 +298,7 @@ class App:
     def _back_up(self) -> None:
         """Looks every minute whether a backup is due."""
         self.tasks.store(self.workspace.backups.make_if_due, owner=self.shell)
-        self._timers.append(self.root.after(BACKUP_CHECK_MS, self._back_up))
+        later(self.shell, BACKUP_CHECK_MS, self._back_up)
 
     # ---- the end --------------------------------------------------------------------------------------------------------
 
@@ -316,7 +314,7 @@ class App:
             self.training.start()
             self.tasks.background(lambda _progress: remove_leftovers(self.workspace))
             self.tasks.background(lambda _progress: remove_deleted(self.workspace))
-        self._timers.append(self.root.after(PREPARE_MS, self._prepare))
+        later(self.shell, PREPARE_MS, self._prepare)
         for text in [*self.workspace.notices, self.workspace.read_only_reason]:
             if text:
                 self.toasts.show(text, "warning")
@@ -337,9 +335,8 @@ class App:
 
     def close(self) -> None:
         """Waits for what is being stored, closes the library, ends the window."""
-        self._cancel_timers()
         self._unsubscribe()
-        self.commands.close()
+        self.theme.close()
         if self.training is not None:
             self.training.close()
         size = f"{self.root.winfo_width()}x{self.root.winfo_height()}"
@@ -357,11 +354,6 @@ class App:
     def _remember(self, size: str) -> None:
         if self._owns_root and not self.workspace.read_only:
             self.workspace.settings.set("window", size)
-
-    def _cancel_timers(self) -> None:
-        for timer in self._timers:
-            self.root.after_cancel(timer)
-        self._timers.clear()
 
 
 def _name_of(workspace: Workspace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.records import Run
 from ..core.review import BELL_SETTING, ended_notice
+from ..tk.lifetime import bind_elsewhere
 from .base import Context
 
 
@@ -15,7 +16,7 @@ class EndNotices:
         self._root = context.root.winfo_toplevel()
         self._active: frozenset[int] | None = None
         self._title = ""
-        self._root.bind("<FocusIn>", lambda _event: self._seen(), add="+")
+        bind_elsewhere(context.status, self._root, "<FocusIn>", lambda _event: self._seen())
         self._look()
 
     def on_changes(self, topics: frozenset[str]) -> None:

@@ -14,6 +14,7 @@ from ..core.changes import EVERYTHING
 from ..core.errors import UserError
 from ..core.records import Experiment, ExperimentState, RunState
 from ..core.wording import counted
+from ..tk.lifetime import later, watch
 from ..widgets.controls import SearchField, button, card, entry, icon_label, label, line, set_enabled
 from ..widgets.dialogs import ask_text, confirm
 from ..widgets.grouped_list import Group, GroupedList, Row
@@ -40,7 +41,7 @@ class ExperimentColumn(ttk.Frame):
         self._archived = False
         self._build()
         self.refresh()
-        self._timer = self.after(_REFRESH_MS, self._tick)
+        later(self, _REFRESH_MS, self._tick)
 
     def _build(self) -> None:
         theme, pad = self.theme, self.theme.px(14)
@@ -56,7 +57,7 @@ class ExperimentColumn(ttk.Frame):
         field = SearchField(self, theme, self.query, "Search experiments")
         field.pack(fill="x", padx=pad, pady=(theme.px(10), theme.px(8)))
         self.search = field.field
-        self.query.trace_add("write", lambda *_args: self._show())
+        watch(self, self.query, self._show)
         self.list = GroupedList(self, theme, self._open, self.open_menu)
         foot = ttk.Frame(self, style="Chrome.TFrame")
         foot.pack(side="bottom", fill="x", padx=theme.px(10), pady=(theme.px(6), theme.px(10)))
@@ -117,7 +118,7 @@ class ExperimentColumn(ttk.Frame):
     def _tick(self) -> None:
         """'A minute ago' becomes 'two minutes ago'."""
         self._show()
-        self._timer = self.after(_REFRESH_MS, self._tick)
+        later(self, _REFRESH_MS, self._tick)
 
     def _toggle_archive(self) -> None:
         self._archived = not self._archived
@@ -327,7 +328,7 @@ class _CreatePage(ttk.Frame):
         self.create = button(row, theme, "Create Experiment", self._create, kind="Primary")
         self.create.pack(side="right")
         button(row, theme, "Cancel", cancel, kind="Ghost").pack(side="right", padx=theme.px(8))
-        self.name.trace_add("write", lambda *_args: self._check())
+        watch(self, self.name, self._check)
         self.field.bind("<Return>", lambda _event: self.create.invoke())
         self.field.bind("<Escape>", lambda _event: cancel())
 

@@ -15,6 +15,7 @@ from ..core import limits
 from ..core.backup import Backup
 from ..core.errors import UserError
 from ..core.wording import ago
+from ..tk.lifetime import watch
 from ..tk.tasks import Progress
 from ..tk.theme import SCALES
 from ..widgets.controls import button, card, combo, entry, icon_label, label, radio, set_enabled
@@ -137,7 +138,7 @@ class SettingsScreen(Screen):
             problem.grid(row=2 * row + 1, column=0, columnspan=3, sticky="w")
             problem.grid_remove()
             self._numbers[key], self._problems[key] = (variable, unit), problem
-            variable.trace_add("write", lambda *_args, key=key: self._limit_typed(key))
+            watch(self, variable, lambda key=key: self._limit_typed(key))  # type: ignore[misc]
 
     def _limit_typed(self, key: str) -> None:
         variable, unit = self._numbers[key]

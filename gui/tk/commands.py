@@ -6,10 +6,11 @@ with or without Caps Lock; with Shift it is written "Shift+Q". A key that types 
 
 from __future__ import annotations
 
-import contextlib
 import tkinter as tk
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+from .lifetime import at_end, bind_elsewhere
 
 _STATE_SHIFT, _STATE_CONTROL, _STATE_ALT = 0x1, 0x4, 0x8
 _NAMES = {
@@ -108,18 +109,14 @@ def _having(entry: _Owned, key: str, but: str) -> list[Command]:
 class Commands:
     """The commands of what is on the screen. The newest registered wins where two want one key."""
 
-    def __init__(self, root: tk.Misc, refused: Callable[[str], object] | None = None) -> None:
-        """refused is told why a command could not be run by its key."""
-        self._root = root
+    def __init__(self, window: tk.Misc, refused: Callable[[str], object] | None = None) -> None:
+        """window: keys are listened to as long as it is there. refused is told why a command could not be run by its key."""
+        self._window = window
         self._refused = refused
         self._owned: list[_Owned] = []
         self._own_keys: dict[str, tuple[str, ...]] = {}
         self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
-        root.bind_all("<KeyPress>", self._pressed, add="+")
-
-    def close(self) -> None:
-        """Keys do nothing any more."""
-        self._owned.clear()
+        bind_elsewhere(window, "all", "<KeyPress>", self._pressed)
 
     def register(self, owner: tk.Misc, commands: Iterable[Command]) -> None:
         """They can be run while `owner` is shown, and are forgotten with it. A second call for one owner adds."""
@@ -127,7 +124,7 @@ class Commands:
         if entry is None:
             entry = _Owned(owner)
             self._owned.append(entry)
-            owner.bind("<Destroy>", lambda event: self._forget(owner) if event.widget is owner else None, add="+")
+            at_end(owner, lambda: self._forget(owner))
         entry.made.update({command.id: command for command in commands})
         entry.take_keys(self._own_keys)
 
@@ -165,10 +162,8 @@ class Commands:
         self._own_keys = {command_id: tuple(keys) for command_id, keys in own.items()}
         for entry in self._owned:
             entry.take_keys(self._own_keys)
-        for widget, told in list(self._followers):
-            with contextlib.suppress(tk.TclError):
-                if widget.winfo_exists():
-                    told()
+        for _widget, told in list(self._followers):
+            told()
 
     def give_key(self, command_id: str, key: str) -> None:
         """The command's only key from now on; one of its neighbours that had it loses it."""
@@ -206,7 +201,7 @@ class Commands:
         """Calls back now and whenever keys change, as long as the widget is there."""
         self._followers = [each for each in self._followers if each[0] is not widget]
         self._followers.append((widget, told))
-        widget.bind("<Destroy>", lambda event: self._unfollow(widget) if event.widget is widget else None, add="+")
+        at_end(widget, lambda: self._unfollow(widget))
         told()
 
     def _unfollow(self, widget: tk.Misc) -> None:
@@ -237,7 +232,7 @@ class Commands:
         widget = event.widget
         if not isinstance(widget, tk.Misc) or _belongs_to(widget, key):
             return None
-        window, grab = widget.winfo_toplevel(), str(self._root.tk.call("grab", "current", "."))
+        window, grab = widget.winfo_toplevel(), str(self._window.tk.call("grab", "current", "."))
         for entry in reversed(self._owned):
             if not entry.reachable() or entry.owner.winfo_toplevel() is not window:
                 continue

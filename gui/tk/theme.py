@@ -36,6 +36,7 @@ from PIL import Image
 from ttkbootstrap.style import icons
 
 from . import fonts
+from .lifetime import at_end
 from .slices import Slices
 from .style_parts import SURFACES, boot, joined
 from .styles import Builder
@@ -54,7 +55,7 @@ class Theme:
         self.root = root
         self.mode = mode
         self.scale = scale
-        self._followers: list[tuple[tk.Misc, Callable[[], object]]] = []
+        self._followers: dict[object, tuple[tk.Misc, Callable[[], object]]] = {}
         self._built: set[str] = set()
         self._font_scale = 0.0
         self._repainting, self._preparing = Slices(root), Slices(root)
@@ -117,7 +118,9 @@ class Theme:
 
     def follow(self, widget: tk.Misc, callback: Callable[[], object]) -> None:
         """Calls back now and whenever colours or sizes change, as long as the widget lives."""
-        self._followers.append((widget, callback))
+        key, followers = object(), self._followers
+        followers[key] = (widget, callback)
+        at_end(widget, lambda: followers.pop(key, None))
         callback()
 
     def canvas(self, parent: tk.Misc, surface: str | None = None, **options: Any) -> tk.Canvas:
@@ -177,17 +180,23 @@ class Theme:
             return
         self.mode, self.scale = new
         self._apply()
-        followers, self._followers = self._followers, []
         hidden = []
-        for entry in followers:
-            with contextlib.suppress(tk.TclError):
-                if entry[0].winfo_viewable():
-                    entry[1]()
-                    self._followers.append(entry)
-                elif entry[0].winfo_exists():
-                    hidden.append(entry)
-        self._followers += hidden
-        self._repainting.start([lambda entry=entry: _call_follower(entry) for entry in hidden])  # type: ignore[misc]
+        for key, (widget, _callback) in list(self._followers.items()):
+            if key in self._followers and widget.winfo_viewable():
+                self._call(key)
+            else:
+                hidden.append(key)
+        self._repainting.start([lambda key=key: self._call(key) for key in hidden])  # type: ignore[misc]
+
+    def _call(self, key: object) -> None:
+        """A follower, unless it went meanwhile."""
+        if key in self._followers:
+            self._followers[key][1]()
+
+    def close(self) -> None:
+        """What is not repainted or prepared yet never is."""
+        self._repainting.cancel()
+        self._preparing.cancel()
 
     def prepare_other_mode(self) -> None:
         """Builds the styles of the other mode while nothing else is to do, so that a switch is quick."""
@@ -257,12 +266,6 @@ def _name(mode: str, scale: float) -> str:
 def _scaled(scale: float, value: float) -> int:
     """Pixels; at least 1 for what is not 0."""
     return max(1, round(value * scale)) if value > 0 else round(value * scale)
-
-
-def _call_follower(entry: tuple[tk.Misc, Callable[[], object]]) -> None:
-    with contextlib.suppress(tk.TclError):
-        if entry[0].winfo_exists():
-            entry[1]()
 
 
 def grabber(widget: tk.Misc) -> tk.Misc | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from gui.tk import fonts
+from gui.tk.lifetime import Timer, when_idle
 from gui.tk.theme import Theme
 
 from .canvas_boxes import BoxItems, CanvasBox
@@ -73,7 +74,7 @@ class BoxCanvas(tk.Canvas):
         self._suggested: tuple[tuple[CanvasBox, ...], int | None] = ((), None)
         self._boxes_shown = True
         self._without_fill: frozenset[int] = frozenset()
-        self._redraw: str | None = None
+        self._redraw: Timer | None = None
         self._view_changed = self._fills_changed = False
         self._badge = (self.create_rectangle(0, 0, 0, 0, width=0), self.create_text(0, 0, font=fonts.SMALL))
         self._badge_text = ""
@@ -206,7 +207,7 @@ class BoxCanvas(tk.Canvas):
 
     def _schedule(self) -> None:
         if self._redraw is None:
-            self._redraw = self.after_idle(self._draw)
+            self._redraw = when_idle(self, self._draw)
 
     def _draw(self) -> None:
         self._redraw = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tkinter import ttk
 
 from gui.tk import fonts
+from gui.tk.lifetime import watch
 from gui.tk.theme import Theme
 
 from .colour_picker import SAFE_COLOURS, ColourPicker
@@ -80,7 +81,7 @@ class CategoryList(ttk.Frame):
         self.new = NewCategory(self, theme, self._add, lambda name: events.check(name, None), events.palette, self.close_new)
         self._search = tk.StringVar(self)
         self._search_box = SearchField(self, theme, self._search, "Search categories")
-        self._search.trace_add("write", lambda *_: self._filter())
+        watch(self, self._search, self._filter)
         self._search_box.field.bind("<Return>", lambda _event: self._take_found())
         self._search_box.field.bind("<Escape>", lambda _event: self._leave_search())
         self.list = _Rows(self, theme, self, height)

@@ -6,6 +6,7 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import colorchooser, ttk
 
+from gui.tk.lifetime import when_idle
 from gui.tk.theme import Theme
 
 from .controls import button
@@ -64,7 +65,7 @@ class ColourPicker(tk.Toplevel):
         self.wm_geometry(f"+{at[0]}+{at[1]}")
         self.bind("<Escape>", lambda _event: self.destroy())
         self.bind("<FocusOut>", lambda event: self.destroy() if event.widget is self else None)
-        self.after_idle(self._take_focus)
+        when_idle(self, self._take_focus)
 
     def choose(self, colour: str) -> None:
         self.destroy()

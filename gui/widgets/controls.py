@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
+from ..tk.lifetime import watch
 from ..tk.theme import Theme
 from .tooltip import explain
 
@@ -129,7 +130,7 @@ class SearchField(ttk.Frame):
         theme.follow(glass, lambda: glass.configure(image=theme.icon("search", 13, "faint")))
         glass.place(x=theme.px(11), rely=0.5, anchor="w")
         self._left = theme.px(33)
-        variable.trace_add("write", lambda *_args: self._show_hint())
+        watch(self, variable, self._show_hint)
         self._show_hint()
 
     def _show_hint(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 
 from ..tk.commands import Command
+from ..tk.lifetime import bind_elsewhere, watch
 from ..tk.theme import Theme, focused, grabber
 from .controls import button, entry, icon_label, label, set_enabled
 
@@ -44,20 +45,16 @@ class Dialog:
         self.open = True
         self.on_cancel: Callable[[], object] | None = None
         self._default: ttk.Button | None = None
-        self._bound = [
-            (sequence, self._top.bind(sequence, handler, add="+"))
-            for sequence, handler in (
-                ("<Escape>", self._escape),
-                ("<Return>", self._return),
-                ("<KP_Enter>", self._return),
-                ("<Tab>", lambda event: self._tab(event, forward=True)),
-                ("<Shift-Tab>", lambda event: self._tab(event, forward=False)),
-            )
-        ]
-        with contextlib.suppress(tk.TclError):
-            self._bound.append(
-                ("<ISO_Left_Tab>", self._top.bind("<ISO_Left_Tab>", lambda event: self._tab(event, forward=False), add="+"))
-            )
+        for sequence, handler in (
+            ("<Escape>", self._escape),
+            ("<Return>", self._return),
+            ("<KP_Enter>", self._return),
+            ("<Tab>", lambda event: self._tab(event, forward=True)),
+            ("<Shift-Tab>", lambda event: self._tab(event, forward=False)),
+            ("<ISO_Left_Tab>", lambda event: self._tab(event, forward=False)),
+        ):
+            with contextlib.suppress(tk.TclError):  # not every keyboard knows the last
+                bind_elsewhere(self.frame, self._top, sequence, handler)
 
     def text(self, text: str, kind: str = "Muted") -> ttk.Label:
         made = label(self.body, self.theme, text, kind, wrap_px=self.width, justify="left")
@@ -86,8 +83,6 @@ class Dialog:
         if not self.open:
             return
         self.open = False
-        for sequence, name in self._bound:
-            _unbind_one(self._top, sequence, name)
         with contextlib.suppress(tk.TclError):
             self.frame.grab_release()
             self.frame.destroy()
@@ -132,14 +127,6 @@ class Dialog:
         if target is not None:
             target.focus_set()
         return "break"
-
-
-def _unbind_one(widget: tk.Misc, sequence: str, name: str) -> None:
-    """Takes one of several bindings away; tkinter's own unbind takes all of them."""
-    kept = [line for line in widget.bind(sequence).splitlines() if line and name not in line]
-    widget.tk.call("bind", str(widget), sequence, "\n".join(kept))
-    with contextlib.suppress(tk.TclError):
-        widget.deletecommand(name)
 
 
 Choice = tuple[str, str, Callable[[], object]]
@@ -193,7 +180,7 @@ def ask_text(
         set_enabled(save, theme, said)
         field.state(["invalid" if said else "!invalid"])
 
-    value.trace_add("write", check)
+    watch(dialog.frame, value, check)
     check()
     field.selection_range(0, "end")
     field.icursor("end")

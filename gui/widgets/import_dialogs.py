@@ -9,6 +9,7 @@ from tkinter import ttk
 
 from PIL import Image, ImageTk
 
+from ..tk.lifetime import watch
 from ..tk.theme import Theme
 from .controls import button, combo, entry, label, note, radio, set_enabled
 from .dialogs import Dialog
@@ -57,7 +58,7 @@ def ask_import(
         problem.configure(text=said or "")
         set_enabled(start, theme, said)
 
-    value.trace_add("write", check)
+    watch(dialog.frame, value, check)
     check()
     warn()
     field.selection_range(0, "end")
@@ -114,7 +115,7 @@ class VideoDialog:
 
     def _field(self, row: ttk.Frame, variable: tk.StringVar) -> None:
         entry(row, self.theme, variable, width=8).pack(side="left", padx=(self.theme.px(8), 0))
-        variable.trace_add("write", lambda *_args: self._check())
+        watch(row, variable, self._check)
 
     def _numbers(self) -> tuple[int, int] | None:
         """(frames between two images, most images), or None for what are no numbers above 0."""

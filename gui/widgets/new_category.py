@@ -9,6 +9,7 @@ from tkinter import ttk
 from gui.tk import fonts
 from gui.tk.theme import Theme
 
+from ..tk.lifetime import watch
 from .colour_picker import SAFE_COLOURS, ColourPicker
 from .controls import button, entry, label
 
@@ -50,7 +51,7 @@ class NewCategory(ttk.Frame):
         self._closed = closed
         if self._closed is not None:
             self.field.bind("<Escape>", self._escape)
-        self.name.trace_add("write", lambda *_: self._typed())
+        watch(self, self.name, self._typed)
         self._typed()
 
     def start(self, colour: str) -> None:

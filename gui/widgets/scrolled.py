@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
+from ..tk.lifetime import bind_elsewhere
 from ..tk.theme import Theme
 
 _WHEEL_UNITS = 3
@@ -34,7 +35,7 @@ class ScrolledFrame(ttk.Frame):
         self.body.bind("<Configure>", lambda _event: self._measure())
         # The wheel works over everything inside: bound for all, and answered only when the pointer is here.
         for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
-            self.bind_all(sequence, self._wheeled, add="+")
+            bind_elsewhere(self, "all", sequence, self._wheeled)
 
     def see(self, widget: tk.Misc) -> None:
         """Scrolls so that a widget inside can be seen."""
@@ -55,7 +56,7 @@ class ScrolledFrame(ttk.Frame):
         self._canvas.configure(scrollregion=(0, 0, self.body.winfo_reqwidth(), self.body.winfo_reqheight()))
 
     def _wheeled(self, event: tk.Event[tk.Misc]) -> None:
-        if not self.winfo_exists() or not str(event.widget).startswith(str(self._canvas)):
+        if not str(event.widget).startswith(str(self._canvas)):
             return
         if self.body.winfo_height() <= self._canvas.winfo_height():
             return

@@ -7,6 +7,7 @@ import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
 
+from ..tk.lifetime import later
 from ..tk.theme import Theme
 from .controls import button, icon_label, label
 
@@ -52,7 +53,7 @@ class Toasts:
         while len(self._shown) > _MAX:
             self._close(self._shown[0])
         self._place()
-        box.after(WITH_ACTION_MS if action else SHOWN_MS, lambda: self._close(box))
+        later(box, WITH_ACTION_MS if action else SHOWN_MS, lambda: self._close(box))
 
     @property
     def texts(self) -> list[str]:

@@ -6,6 +6,7 @@ import contextlib
 import tkinter as tk
 from tkinter import ttk
 
+from ..tk.lifetime import Timer, at_end, later
 from ..tk.theme import Theme
 
 DELAY_MS = 450
@@ -19,13 +20,14 @@ class Tooltip:
         self.widget = widget
         self.theme = theme
         self.text = text
-        self._timer: str | None = None
+        self._timer: Timer | None = None
         self._window: tk.Toplevel | None = None
         self._at: tuple[int, int] | None = None
         widget.bind("<Enter>", lambda _event: self._soon(), add="+")
-        for sequence in ("<Leave>", "<ButtonPress>", "<KeyPress>", "<FocusOut>", "<Destroy>"):
+        for sequence in ("<Leave>", "<ButtonPress>", "<KeyPress>", "<FocusOut>"):
             widget.bind(sequence, lambda _event: self.hide(), add="+")
         widget.bind("<FocusIn>", lambda _event: self._soon(), add="+")
+        at_end(widget, self.hide)
 
     @property
     def visible(self) -> bool:
@@ -39,7 +41,7 @@ class Tooltip:
     def _soon(self) -> None:
         self.hide()
         if self.text:
-            self._timer = self.widget.after(DELAY_MS, self.show)
+            self._timer = later(self.widget, DELAY_MS, self.show)
 
     def show(self) -> None:
         self._timer = None
@@ -59,9 +61,9 @@ class Tooltip:
         self._window = window
 
     def hide(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         with contextlib.suppress(tk.TclError):
-            if self._timer is not None:
-                self.widget.after_cancel(self._timer)
             if self._window is not None:
                 self._window.destroy()
         self._timer = self._window = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import ImageTk
 
+from ..tk.lifetime import Timer, when_idle
 from ..tk.style_parts import rounded
 from ..tk.theme import Theme, focused
 
@@ -38,7 +39,7 @@ class VirtualCanvas(ttk.Frame):
         )
         self._bar_shown = False
         self.top = 0
-        self._pending: str | None = None
+        self._pending: Timer | None = None
         self._boxes: dict[tuple[object, ...], ImageTk.PhotoImage] = {}
         self.canvas.bind("<Configure>", lambda _event: self.redraw())
         self.canvas.bind("<FocusIn>", lambda _event: self.redraw())
@@ -92,7 +93,7 @@ class VirtualCanvas(ttk.Frame):
     def redraw(self) -> None:
         """Soon, and once for any number of calls."""
         if self._pending is None:
-            self._pending = self.after_idle(self._draw_now)
+            self._pending = when_idle(self, self._draw_now)
 
     def scroll_by(self, pixels: int) -> None:
         self.scroll_to(self.top + pixels)

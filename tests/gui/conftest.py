@@ -70,8 +70,21 @@ def root(display: str) -> Iterator[Any]:
     made = shell.Root()
     made.geometry("1440x900+0+0")
     made.deiconify()
+    made.studio_test_errors = []
+    made.report_callback_exception = lambda _kind, error, _trace: made.studio_test_errors.append(error)
+    made.tk.createcommand("tkerror", made.studio_test_errors.append)  # what Tk itself can't do, such as a command that is gone
     yield made
     made.destroy()
+
+
+@pytest.fixture(autouse=True)
+def no_error_in_callbacks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What goes wrong behind a test's back may spoil another test instead: it counts where it happens."""
+    yield
+    if "root" in request.fixturenames:
+        root = request.getfixturevalue("root")
+        errors, root.studio_test_errors[:] = list(root.studio_test_errors), []
+        assert errors == []
 
 
 @pytest.fixture
@@ -144,6 +157,13 @@ def open_app(
 
     def make(folder: Path | None = None) -> Any:
         app = App(Workspace.open(folder or tmp_path / "library"), root)
+        shown = app._callback_failed
+
+        def failed(kind: type[BaseException], error: BaseException, trace: object) -> None:
+            root.studio_test_errors.append(error)
+            shown(kind, error, trace)
+
+        monkeypatch.setattr(root, "report_callback_exception", failed)
         app.events = lambda: log.read_text("utf-8").splitlines() if log.exists() else []  # type: ignore[attr-defined]
         app.start()
         opened.append(app)

@@ -104,15 +104,14 @@ def test_what_is_stored_may_be_garbage() -> None:
 def test_the_window_gets_a_key_only_from_the_page_that_would_cover_it(root: Any) -> None:
     import tkinter as tk
 
-    commands = Commands(root)
     window, page = tk.Frame(root), tk.Frame(root)
+    commands = Commands(window)
     commands.register(window, [Command("home", "Start page", lambda: None, ("Ctrl+H",))])
     commands.register(page, [Command("find", "Find", lambda: None, ("Ctrl+F",))])
     assert [each.id for each in commands.holders("home", "Ctrl+F")] == ["find"]
     assert commands.holders("find", "Ctrl+H") == []
     for frame in (window, page):
         frame.destroy()
-    commands.close()
 
 
 def test_numbers_reach_39() -> None:

@@ -139,7 +139,7 @@ def test_commands_by_key_and_not_in_a_text_field(root: Any, place: Any, theme: A
 
     done, refused = [], []
     reason: list[str | None] = [None]
-    commands = Commands(root, refused.append)
+    commands = Commands(place, refused.append)
     commands.register(
         place,
         [
@@ -165,7 +165,6 @@ def test_commands_by_key_and_not_in_a_text_field(root: Any, place: Any, theme: A
     reason[0] = "Draw a box first."
     assert not commands.run("submit")
     assert refused == ["Draw a box first."]
-    commands.close()
 
 
 def test_theme_switches_while_the_window_runs(root: Any, place: Any, theme: Any, turn: Turn) -> None:

@@ -8,6 +8,7 @@ from tkinter import ttk
 
 from ...core import annotate, names
 from ...core.errors import UserError
+from ...tk.lifetime import watch
 from ...tk.theme import Theme
 from ...widgets.controls import button, entry, label, set_enabled
 from ...widgets.dialogs import Dialog
@@ -50,7 +51,7 @@ class NewGroupDialog:
         self.reason.pack(anchor="w", pady=(theme.px(8), 0))
         self.start = self.dialog.add_button("Start Annotating", self._finish, "Primary", default=True)
         self.dialog.add_button("Cancel", None, "Ghost")
-        self.name.trace_add("write", lambda *_: self._check())
+        watch(body, self.name, self._check)
         self._show()
         self.dialog.show(self.new.field)
         self.new.start(annotate.next_colour([]))

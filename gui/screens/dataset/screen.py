@@ -20,6 +20,7 @@ from ...core.thumbnails import THUMBNAIL_PX, Thumbnails, render
 from ...core.wording import counted
 from ...tk.commands import Command
 from ...tk.dnd import accept_files, available
+from ...tk.lifetime import watch
 from ...widgets.card_grid import Card, CardGrid
 from ...widgets.carousel import Carousel
 from ...widgets.controls import SearchField, button, label, set_enabled
@@ -68,7 +69,7 @@ class DatasetScreen(StepScreen):
         self._progress: ProgressLine | None = None
         self._build()
         self._build_panel()
-        self.query.trace_add("write", lambda *_args: self._show_cards())
+        watch(self, self.query, self._show_cards)
         self._add_commands()
 
     # ---- building ----------------------------------------------------------------------------------------------------

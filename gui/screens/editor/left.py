@@ -11,6 +11,7 @@ from ...core.editor_files import ORDERS, SIZES, STATE_FILTERS, FileBook
 from ...core.records import ImageEntry, ImageState
 from ...core.wording import counted
 from ...tk.commands import Commands
+from ...tk.lifetime import watch
 from ...tk.theme import Theme
 from ...widgets.box_list import BoxEvents, BoxList
 from ...widgets.category_list import CategoryEvents, CategoryList
@@ -116,7 +117,7 @@ class LeftColumn(ttk.Frame):
             box.bind("<<ComboboxSelected>>", lambda _event: self._chosen())
             if variable is self.category_choice:
                 self.category_box = box
-        self.search.trace_add("write", lambda *_: self._tell())
+        watch(self, self.search, self._tell)
         for sequence in ("<Return>", "<Escape>", "<Down>"):
             self.search_field.bind(sequence, lambda _event: self.events.back_to_canvas())
         self.files = FileList(frame, theme, MARKS, self.events.open, "No file passes the filter. Change it to see more.")

@@ -15,6 +15,7 @@ from ...core.continue_run import continued_schedule
 from ...core.errors import UserError
 from ...core.records import Run
 from ...core.setup import default_steps, parse_steps
+from ...tk.lifetime import watch
 from ...widgets.chart_view import ChartView, Curve
 from ...widgets.controls import combo, entry, label, radio, set_enabled
 from ...widgets.dialogs import Dialog
@@ -48,7 +49,7 @@ def continue_dialog(screen: ReviewScreen, run: Run, done: Callable[[int], object
             said.configure(text=problem)
         set_enabled(start, theme, problem)
 
-    value.trace_add("write", check)
+    watch(dialog.frame, value, check)
     check()
     dialog.show(field)
     return dialog

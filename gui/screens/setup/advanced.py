@@ -26,6 +26,7 @@ from ...core.setup import (
     parse_whole,
     side_of,
 )
+from ...tk.lifetime import watch
 from ...widgets.controls import button, check, combo, entry, label, set_enabled
 from ...widgets.tooltip import explain
 
@@ -87,7 +88,7 @@ class Advanced(ttk.Frame):
         self.problem.grid(row=8, column=0, columnspan=4, sticky="w")
         typed = (self.side, self.batch, self.parts, self.rate, self.held, self.map_percent, self.patience)
         for variable in (*typed, self.device, self.numbers):
-            variable.trace_add("write", lambda *_args: self._read())
+            watch(self, variable, self._read)
 
     def _device_field(self) -> ttk.Combobox:
         self.device_field = combo(self.fields, self.theme, self.device, [_AUTOMATIC], width=14)

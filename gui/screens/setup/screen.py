@@ -30,6 +30,7 @@ from ...core.setup import (
 )
 from ...core.start_weights import start_note
 from ...tk.commands import Command
+from ...tk.lifetime import Timer, later, watch
 from ...widgets.controls import button, card, entry, label
 from ...widgets.dialogs import ProgressDialog, ask_files
 from ...widgets.scrolled import ScrolledFrame
@@ -61,7 +62,7 @@ class SetupScreen(StepScreen):
         self._changes = 0
         self.loaded: Loaded | None = None
         self.material: preflight.Material | None = None
-        self._timer: str | None = None
+        self._timer: Timer | None = None
         self.measuring = Measuring(self, self._show_estimate)
         self._starting = False
         self._steps_problem: str | None = None
@@ -72,7 +73,7 @@ class SetupScreen(StepScreen):
         self._quiet = False
         self._build()
         self._build_panel()
-        self.steps_text.trace_add("write", lambda *_args: self._steps_typed())
+        watch(self, self.steps_text, self._steps_typed)
         context.commands.register(
             self, [Command("setup.start", "Start Training", self.go_next, ("Ctrl+Enter",), self.next_reason, "Setup")]
         )
@@ -301,13 +302,13 @@ class SetupScreen(StepScreen):
     def _later(self) -> None:
         """Check and estimate when the choices have stood for a moment."""
         if self._timer is not None:
-            self.after_cancel(self._timer)
+            self._timer.cancel()
         self.measuring.cancel()
-        self._timer = self.after(_DEBOUNCE_MS, self._measure)
+        self._timer = later(self, _DEBOUNCE_MS, self._measure)
 
     def leave(self) -> bool:
         if self._timer is not None:
-            self.after_cancel(self._timer)
+            self._timer.cancel()
             self._timer = None
         self.measuring.cancel()
         return True

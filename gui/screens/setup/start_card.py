@@ -8,6 +8,7 @@ from pathlib import Path
 from tkinter import ttk
 
 from ...core.setup import SCRATCH_WARNING, Setup, Start
+from ...tk.lifetime import watch
 from ...tk.theme import Theme
 from ...widgets.controls import SearchField, button, card, label, note, radio, set_enabled
 from ...widgets.dialogs import Dialog
@@ -116,7 +117,7 @@ def choose_start_run(
         set_enabled(use, theme, "Mark a training in the list." if chosen[0] is None else None)
 
     shown.select(current)
-    search.trace_add("write", filter_)
+    watch(dialog.frame, search, filter_)
     filter_()
     if current is not None and chosen[0] is not None:
         take(current)

@@ -15,6 +15,7 @@ from ...core.ingest import Live
 from ...core.records import Category, Run, RunState
 from ...core.wording import ago
 from ...tk.commands import Command
+from ...tk.lifetime import Timer, later
 from ...widgets.chart_view import ChartView, Curve
 from ...widgets.controls import button, check, label, set_enabled
 from ...widgets.dialogs import confirm
@@ -43,7 +44,7 @@ class TrainingScreen(StepScreen):
         self.report: review.Report | None = None
         self.step: int | None = None  # None follows the newest
         self._reading = self._again = self._playing = self._quiet = False
-        self._timer: str | None = None
+        self._timer: Timer | None = None
         self._summary: list[tuple[str, str]] = []
         self._heard: Live | None = None  # the newest that was different, and when
         self._heard_at = 0.0
@@ -138,7 +139,7 @@ class TrainingScreen(StepScreen):
 
     def on_changes(self, topics: frozenset[str]) -> None:
         if any(topic.startswith("run") for topic in topics) and self._timer is None:
-            self._timer = self.after(_REFRESH_MS, self._read)
+            self._timer = later(self, _REFRESH_MS, self._read)
 
     def on_live(self, live: Live) -> None:
         """The newest figures of the run at work, many times a second."""
@@ -316,7 +317,7 @@ class TrainingScreen(StepScreen):
             self._playing = False
             return
         self.show_step(steps[index])
-        self.after(_PLAY_MS, self._play_next, index + 1)
+        later(self, _PLAY_MS, lambda: self._play_next(index + 1))
 
     # ---- acting ------------------------------------------------------------------------------------------------------
 
