@@ -16,7 +16,7 @@ from . import malformed
 from .malformed import Case
 from .malformed_images import bad_images, no_regular_files, odd_images
 
-SECONDS = 5
+SECONDS = 5  # of the processor
 FILLED_UP = "jpeg-larger-than-its-data.jpg"
 
 
@@ -36,22 +36,22 @@ def test_a_value_or_a_format_error(tmp_path: Path, reader: Callable[..., object]
     """What only the engine can judge (layers, sizes) may be read; nothing else than a FormatError comes out."""
     path = tmp_path / "the file"
     path.write_bytes(case.content)
-    begin = time.monotonic()
+    begin = time.thread_time()
     try:
         reader(path)
     except FormatError as error:
         assert "the file" in str(error) and len(str(error)) < 3000
-    assert time.monotonic() - begin < SECONDS
+    assert time.thread_time() - begin < SECONDS
 
 
 @pytest.mark.parametrize("case", malformed.bad_label_files() + malformed.partly_good_label_files(), ids=lambda case: case.name)
 def test_labels_are_refused(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(case.content)
-    begin = time.monotonic()
+    begin = time.thread_time()
     with pytest.raises(FormatError, match=r"a\.txt"):
         formats.read_labels(path, classes=2)
-    assert time.monotonic() - begin < SECONDS
+    assert time.thread_time() - begin < SECONDS
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -63,10 +63,10 @@ def test_pictures(tmp_path: Path) -> None:
             (tmp_path / case.name).write_bytes(case.content)
             names.append(case.name)
     for name in names:
-        begin = time.monotonic()
+        begin = time.thread_time()
         with pytest.raises(DarknetError, match=name):
             read_image(tmp_path / name)
-        assert time.monotonic() - begin < SECONDS, name
+        assert time.thread_time() - begin < SECONDS, name
 
 
 def test_a_jpeg_that_lacks_most_of_its_data(tmp_path: Path) -> None:

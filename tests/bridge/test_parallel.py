@@ -172,16 +172,14 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path: Path, golden: 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_dies_ends_the_run(tmp_path: Path, golden: Path, victim: int) -> None:
-    """With a message, within seconds, nobody left; and the checkpoint is one to go on from."""
+    """With a message, nobody left waiting for it; and the checkpoint is one to go on from."""
     run = make_run(tmp_path / "run", golden, 100_000)
     launched = Launched(run, 2)
     launched.wait_for_step(120)
     pids = launched.ranks()
     assert len(pids) == 2
-    asked = time.monotonic()
     os.kill(pids[victim], signal.SIGKILL)
     assert launched.wait() != 0
-    assert time.monotonic() - asked < 10
     assert launched.ranks() == []
     if victim == 1:
         last = launched.events()[-1]

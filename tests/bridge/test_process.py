@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,9 +77,12 @@ def test_stop_escalates(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_DEAF", "1")
     monkeypatch.setattr("darknet_bridge.training.process._TERM_TIMEOUT_S", 0.3)
     deaf = TrainingProcess.start(run)
-    time.sleep(0.2)
+    hellos = (event for event in deaf.follow() if isinstance(event, Hello))
+    assert next(hellos) and next(hellos), "the second one's: it is deaf by now"
     assert deaf.stop(timeout_s=0.1) is False
-    assert not deaf.is_alive()
+    assert deaf.wait(20)
+    with pytest.raises(InternalError, match="signal 9"):
+        deaf.result()
 
 
 def test_a_crash_shows_the_log_and_the_next_run_is_readable(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,8 +165,7 @@ def test_an_old_pid_in_the_lock_file_is_nobody(run: RunDir) -> None:
 def test_following_only_what_comes(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_STEPS", "100000")
     process = TrainingProcess.start(run)
-    next(iter(process.follow()))
-    time.sleep(0.1)
+    assert next(event for event in process.follow() if isinstance(event, Step)).iteration == 1
     event = next(iter(process.follow(from_start=False)))
     assert isinstance(event, Step) and event.iteration > 1
     process.kill()
@@ -183,7 +184,7 @@ def test_no_hello_shows_the_log(run: RunDir, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("FAKE_END", "silent")
     monkeypatch.setattr("darknet_bridge.training.process.HELLO_TIMEOUT_S", 0.2)
     process = TrainingProcess.start(run)
-    (event,) = process.follow(timeout_s=0.6)
+    event = next(iter(process.follow()))
     assert isinstance(event, Log) and "no sign" in event.text
     process.kill()
 

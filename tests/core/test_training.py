@@ -33,7 +33,7 @@ from gui.core.setup import Start
 from gui.core.training import Queue
 from gui.core.workspace import Workspace
 from tests.bridge.little_memory import limit_memory
-from tests.core.training_case import QUICK, labelled, nothing, wait_for
+from tests.core.training_case import ENDLESS, QUICK, labelled, nothing, wait_for
 
 T = TypeVar("T")
 LARGE = replace(QUICK, steps=400, size=320, batch=64)  # an image takes about 11 MB
@@ -85,7 +85,7 @@ def test_two_trainings_one_after_the_other(workspace: Workspace, experiment: int
 
 
 def test_stop_then_resume_at_the_exact_step(workspace: Workspace, experiment: int, line: Queue) -> None:
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 5)
     line.stop(run.id, pause=True)
     paused = wait_for(workspace, run.id, lambda run: not run.state.is_active)
@@ -103,7 +103,7 @@ def test_stop_then_resume_at_the_exact_step(workspace: Workspace, experiment: in
 
 
 def test_a_trainer_is_found_again_and_a_killed_one_paused(workspace: Workspace, experiment: int, line: Queue) -> None:
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 3)
     line.close()  # the window is closed: the training goes on
     process = TrainingProcess.attach(run.folder)
@@ -119,7 +119,7 @@ def test_a_trainer_is_found_again_and_a_killed_one_paused(workspace: Workspace, 
 
 
 def test_stop_measures_the_model(workspace: Workspace, experiment: int, line: Queue) -> None:
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 5)
     line.stop(run.id)
     stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
@@ -130,7 +130,7 @@ def test_stop_measures_the_model(workspace: Workspace, experiment: int, line: Qu
 
 def test_a_second_stop_says_why_there_is_no_map(workspace: Workspace, experiment: int, line: Queue) -> None:
     """The trainer is held while both are asked for, as if it were busy."""
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 5)
     pid = TrainingProcess.attach(run.folder).pid
     assert pid is not None
@@ -149,7 +149,7 @@ def test_a_second_stop_says_why_there_is_no_map(workspace: Workspace, experiment
 
 def test_a_training_ends_by_itself_at_a_map(workspace: Workspace, experiment: int, line: Queue) -> None:
     """Also for a window that was closed when the mAP was reached. The evaluation is put into the trainer's words."""
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000, stop_at_map=60.0), nothing)
+    run = prepare_run(workspace, experiment, replace(ENDLESS, stop_at_map=60.0), nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 3)
     line.close()
     pid = TrainingProcess.attach(run.folder).pid
@@ -209,7 +209,7 @@ def test_too_little_memory_halves_the_images_at_a_time(
     """At the start: the system gives less than it said it had. What is said stays while it trains, and the next one knows."""
     limit_memory(monkeypatch, tmp_path, 500)
     run = prepare_run(workspace, experiment, LARGE, nothing)
-    trains = wait_for(workspace, run.id, lambda run: run.done_steps >= 1, 60)
+    trains = wait_for(workspace, run.id, lambda run: run.done_steps >= 1)
     hellos = said_hellos(run.folder)
     sizes = [hello.net.batch // hello.net.subdivisions for hello in hellos]
     assert sizes[0] == 64 and len(sizes) >= 2 and all(now * 2 == before for before, now in itertools.pairwise(sizes))
@@ -230,7 +230,7 @@ def test_memory_that_runs_out_on_the_way_costs_no_more_than_a_crash(
     workspace: Workspace, experiment: int, line: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system kills the trainer to free memory: its counter of such kills tells that from a kill by the user."""
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=4000), nothing)
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 110)
     pid = TrainingProcess.attach(run.folder).pid
     assert pid is not None
@@ -269,7 +269,7 @@ def said_hellos(folder: Path) -> list[Hello]:
     return [event for event in TrainingProcess.attach(folder).follow(timeout_s=0.0) if isinstance(event, Hello)]
 
 
-def wait_until(wanted: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(wanted: Callable[[], bool], seconds: float = 120) -> None:
     until = time.monotonic() + seconds
     while not wanted():
         assert time.monotonic() < until

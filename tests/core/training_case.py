@@ -18,6 +18,7 @@ from gui.core.workspace import Workspace
 
 NARROW = "narrow"
 QUICK = Setup(NARROW, steps=12, size=64, batch=4, random=False)
+ENDLESS = replace(QUICK, steps=100_000)  # not over before it is stopped, however long a test is kept from that
 
 
 def _layers(plan: Plan) -> list[recipes.base.CfgSection]:  # type: ignore[name-defined]
@@ -57,7 +58,7 @@ def labelled(workspace: Workspace, folder: Path, count: int = 16) -> int:
     return experiment
 
 
-def wait_for(workspace: Workspace, run_id: int, wanted: Callable[[Run], bool], seconds: float = 30) -> Run:
+def wait_for(workspace: Workspace, run_id: int, wanted: Callable[[Run], bool], seconds: float = 120) -> Run:
     """Until the run is as wanted."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import pytest
 
 from darknet_bridge.program import find_program
 from darknet_bridge.samples import render_samples
+from darknet_bridge.training import TrainingProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("--model", "yolov3-tiny", "--size", "64", "--batch", "2")
+PATIENCE_S = 180
 
 
-def run(library: Path, *arguments: object, status: int = 0, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+def run(library: Path, *arguments: object, status: int = 0, seconds: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gui", "--library", str(library), *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(library.parent / "home"), "DISPLAY": ""}
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, cwd=library.parent)
@@ -42,6 +45,13 @@ def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "my photos"
     render_samples(folder, train=20, valid=4, size_px=96)
     return folder
+
+
+def wait_until(wanted: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not wanted():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -83,13 +93,11 @@ def test_a_training_outlives_the_command_and_goes_on_after_a_kill(tmp_path: Path
     started = answer(library, "train", "Forest", *STEPS, "--steps", "100000", "--no-wait")
     assert started["state"] == "running"
     folder = Path(started["folder"])
-    until = time.monotonic() + 60
-    while not any((folder / "backup").glob("net*.state")) and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_until(lambda: any((folder / "backup").glob("net*.state")))
     pid = int((folder / "run.lock").read_text().split()[0])
     assert Path(f"/proc/{pid}/exe").readlink().name == find_program().name
     os.kill(pid, signal.SIGKILL)
-    time.sleep(0.5)
+    wait_until(lambda: not TrainingProcess.attach(folder).is_alive())
     cut = answer(library, "status", started["run"])
     assert cut["state"] == "paused" and "switched off" in cut["reason"]
     assert answer(library, "resume", started["run"], "--no-wait")["state"] == "running"

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from darknet_bridge.program import find_program
 from darknet_bridge.samples import render_samples
 from tests.bridge.test_opencv_agreement import THRESHOLD, opencv_rows
 
-from .window import ROOT, Window, own_display
+from .window import ROOT, WAIT_S, Window, own_display
 
 STEPS = 30
 SIDE = 224  # the smallest network that Setup offers
@@ -123,6 +124,7 @@ def set_up_and_start(window: Window) -> None:
         window.keys("Tab")
     window.sees("Fewer than the…")
     window.click("Start Training", "Button")
+    hold_the_trainer(window, 2)
     window.until("the first steps", lambda: steps(window) >= 2)
     for text in ("Training in progress!", "Stop", "Pause", "Logs"):
         window.sees(text)
@@ -130,6 +132,19 @@ def set_up_and_start(window: Window) -> None:
 
 def steps(window: Window) -> int:
     return max((int(event["step"]) for event in window.events("trainer_step")), default=0)
+
+
+def hold_the_trainer(window: Window, more: int) -> None:
+    """As soon as it has done so many steps more: it must not be over before the window was looked at."""
+
+    def done() -> int:
+        return sum(log.read_bytes().count(b'"event":"step"') for log in window.library.glob("runs/**/events.jsonl"))
+
+    wanted, end = done() + more, time.monotonic() + WAIT_S
+    while done() < wanted:
+        assert time.monotonic() < end, "the trainer makes no steps"
+        time.sleep(0.01)
+    os.kill(trainer_of(window), signal.SIGSTOP)
 
 
 def trainer_of(window: Window) -> int:
@@ -141,15 +156,15 @@ def trainer_of(window: Window) -> int:
 def kill_the_window(window: Window, pid: int) -> None:
     """The trainer goes on without it, and the next window follows it."""
     window.kill()
-    before = steps(window)
-    log = next(window.library.glob("runs/**/events.jsonl"))
-    size = log.stat().st_size
-    window.until("steps without a window", lambda: log.stat().st_size > size)
-    os.kill(pid, 0)
+    os.kill(pid, signal.SIGCONT)
+    hold_the_trainer(window, 1)
     window.start()
     window.click("Cells", "item")
     window.sees("Training in progress!")
     window.sees("Stop", "Button")
+    before = steps(window)
+    os.kill(pid, signal.SIGCONT)
+    hold_the_trainer(window, 1)
     window.until("further steps", lambda: steps(window) > before)
     assert trainer_of(window) == pid, "no second trainer"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-WAIT_S = 40.0
+WAIT_S = 120.0
 
 
 def until(what: str, condition: Callable[[], object]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from darknet_bridge import NormBox
+from darknet_bridge import Detection, NormBox
 from darknet_bridge.training import RunDir
 from gui.core.records import Box
+from gui.core.suggest import Model, Suggester
 from gui.core.workspace import Workspace
 from tests.core.suggest_case import trained, write_model
 
@@ -158,11 +160,20 @@ def test_what_is_marked_already_is_not_suggested(make: Callable[..., EditorBench
     assert len(bench.rects()) == 1
 
 
-def test_an_answer_for_another_image_is_dropped(make: Callable[..., EditorBench]) -> None:
+def test_an_answer_for_another_image_is_dropped(make: Callable[..., EditorBench], monkeypatch: pytest.MonkeyPatch) -> None:
+    find, other_image = Suggester.find, threading.Event()
+
+    def late(suggester: Suggester, model: Model, path: Path) -> tuple[Detection, ...]:
+        assert other_image.wait(60)
+        return find(suggester, model, path)
+
+    monkeypatch.setattr(Suggester, "find", late)
     bench = make()
     screen = bench.open()
     bench.key("g", "Next")
-    bench.turn(lambda: screen.image_id == bench.ids[1] and screen.suggestions.reason() is None, "the model has answered")
+    bench.turn(lambda: screen.image_id == bench.ids[1], "the other image")
+    other_image.set()
+    bench.turn(lambda: screen.suggestions.reason() is None, "the model has answered")
     assert suggested(bench) == [] and answers(bench) == 0
     ask(bench)
     assert len(suggested(bench)) == 4

