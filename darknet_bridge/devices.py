@@ -9,12 +9,12 @@ from . import _lib
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """id is what `device=` and `-device` take; reason is "" for a usable device."""
+    """id is what `device=` and `-device` take; reason is "" for a usable device. free_bytes None = not known."""
 
     id: str
     description: str
     memory_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     usable: bool
     reason: str
 
@@ -27,7 +27,7 @@ def list_devices() -> list[Device]:
             str(entry["id"]),
             str(entry["description"]),
             int(entry["memory_bytes"]),
-            int(entry["free_bytes"]),
+            int(entry["free_bytes"]) if "free_bytes" in entry else None,
             bool(entry["usable"]),
             str(entry["reason"]),
         )

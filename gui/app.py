@@ -16,7 +16,7 @@ from darknet_bridge.errors import CancelledError, DarknetError
 from .closing import Closing
 from .core.changes import EVERYTHING
 from .core.delete_run import remove_deleted
-from .core.device_words import card_problem
+from .core.device_words import card_problem, memory_words
 from .core.errors import UserError
 from .core.import_images import remove_leftovers
 from .core.ingest import Live
@@ -268,9 +268,7 @@ class App:
             status.set(card=card_problem(found))
             if usable:
                 best = usable[0]
-                status.set(
-                    device=best.description, memory=f"{best.free_bytes / 2**30:.1f} GB of {best.memory_bytes / 2**30:.1f} GB free"
-                )
+                status.set(device=best.description, memory=memory_words(best))
             later(self.shell, DEVICE_REFRESH_MS, self._show_devices)
 
         def missing(error: BaseException) -> None:

@@ -7,7 +7,7 @@ for event in process.follow():
 """
 
 from .process import TrainingProcess, TrainOptions
-from .protocol import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, ProtocolError, Sample, Step, parse_event
+from .protocol import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, ProtocolError, Sample, Smaller, Step, parse_event
 from .run_dir import CreatedRun, ImageProblem, RunDir, RunImage, create_run
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "RunDir",
     "RunImage",
     "Sample",
+    "Smaller",
     "Step",
     "TrainOptions",
     "TrainingProcess",

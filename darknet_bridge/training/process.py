@@ -35,8 +35,8 @@ class TrainOptions:
     """What goes onto the command line. None leaves the program's own choice.
 
     weights: start weights. resume: go on from the newest good checkpoint of the run. subdivisions "auto": the largest
-    mini-batch that fits into memory_mb (default: what is free). steps: instead of the cfg's max_batches. extra: further
-    arguments as they are.
+    mini-batch that fits into memory_mb, which is of the device: a graphics card's memory where one trains (default: what is
+    free). steps: instead of the cfg's max_batches. extra: further arguments as they are.
     """
 
     weights: StrPath | None = None

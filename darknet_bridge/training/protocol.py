@@ -35,7 +35,8 @@ class NetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The trainer has started. memory_bytes is the planned peak of the process, threads are those of each of `processes`."""
+    """The trainer has started. memory_bytes is the planned peak of the process, device_memory_bytes of a graphics card's memory
+    (0 where none trains); threads are those of each of `processes`."""
 
     protocol: int
     program: str
@@ -53,6 +54,18 @@ class Hello:
     memory_bytes: int
     time: float = 0.0
     processes: int = 1
+    device_memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Smaller:
+    """Memory was refused: from the next step on mini_batch images go through the network at a time."""
+
+    iteration: int
+    mini_batch: int
+    subdivisions: int
+    reason: str
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +166,7 @@ class Error:
     time: float = field(default=0.0)
 
 
-Event = Hello | Step | Eval | Sample | Checkpoint | Log | Done | Error
+Event = Hello | Smaller | Step | Eval | Sample | Checkpoint | Log | Done | Error
 
 
 def parse_event(line: bytes | str) -> Event | None:
@@ -261,6 +274,7 @@ def _hello(f: _Fields) -> Hello:
         memory_bytes=f.integer("memory_bytes"),
         time=f.time,
         processes=int(f.optional_number("processes") or 1),
+        device_memory_bytes=int(f.optional_number("device_memory_bytes") or 0),
     )
 
 
@@ -324,6 +338,9 @@ def _done(f: _Fields) -> Done:
 
 _READERS: dict[str, Callable[[_Fields], Event]] = {
     "hello": _hello,
+    "smaller": lambda f: Smaller(
+        f.integer("iteration"), f.integer("mini_batch"), f.integer("subdivisions"), f.text("reason"), f.time
+    ),
     "step": _step,
     "eval": _eval,
     "sample": _sample,

@@ -21,6 +21,12 @@ def device_names(devices: Sequence[Device]) -> dict[str, str]:
     }
 
 
+def memory_words(device: Device) -> str:
+    """How much memory it has, and how much of it is free where that is known."""
+    total = f"{device.memory_bytes / 2**30:.1f} GB"
+    return f"{total} of memory" if device.free_bytes is None else f"{device.free_bytes / 2**30:.1f} GB of {total} free"
+
+
 def card_problem(devices: Sequence[Device]) -> str:
     """Why no graphics card trains here, in one sentence; "" where one does."""
     cards = [device for device in devices if device.id.startswith("cuda")]

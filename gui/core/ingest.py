@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from darknet_bridge.training import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, Sample, Step
+from darknet_bridge.training import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, Sample, Smaller, Step
 
 from .records import CheckpointFile, ClassScore, Evaluation, Metric, Run, SampleBox, SampleShot
 from .workspace import Workspace
@@ -32,7 +32,8 @@ class Ingest:
     """Of one run. `take` each event, `flush` when there is time; not for two threads.
 
     last: the newest process's last word. net: of the newest hello. saved: step of the newest checkpoint. top: best mAP of the
-    newest process, 0..1; without_gain: its evaluations since then.
+    newest process, 0..1; without_gain: its evaluations since then. fewer: images at a time before and after memory
+    ran out, and the parts then; whoever acts on it clears it.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Ingest:
     saved: int | None = None
     top: float | None = None
     without_gain: int = 0
+    fewer: tuple[int, int, int] | None = None
     _before: float = 0.0
     _own: float = 0.0
     _batch: int = 1
@@ -61,6 +63,8 @@ class Ingest:
     def take(self, event: Event) -> None:
         if isinstance(event, Hello):
             self._hello(event)
+        elif isinstance(event, Smaller):
+            self._smaller(event)
         elif isinstance(event, Step):
             self._step(event)
         elif isinstance(event, Eval):
@@ -123,6 +127,12 @@ class Ingest:
         self._begun = True
         self._before, self._own = self.seconds, 0.0
         self._set(step=event.start_iteration, device=event.device, memory_bytes=event.memory_bytes, message="")
+
+    def _smaller(self, event: Smaller) -> None:
+        if self.net is not None:
+            before = self.net.batch // max(1, self.net.subdivisions)
+            self.net = replace(self.net, subdivisions=event.subdivisions)
+            self.fewer = (before, event.mini_batch, event.subdivisions)
 
     def _forget_after(self, step: int) -> None:
         """A resumed run goes the way from there again: what was read of the steps behind it is not to be written."""

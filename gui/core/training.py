@@ -163,6 +163,7 @@ class Queue:
         ended = written = False
         while not ended and not self._closing.is_set():
             ended = self._take(ingest, events)
+            self._goes_on_smaller(run, ingest)
             self._stop_by_itself(run, ready, ingest)
             with self._lock:
                 wanted = self._stopping.get(run.id)
@@ -176,6 +177,21 @@ class Queue:
                 return None
             written = self._flush(ingest)
         return ingest if ended else None
+
+    def _goes_on_smaller(self, run: Run, ingest: Ingest) -> None:
+        """Where the trainer took fewer images at a time by itself: whoever starts it again does so too."""
+        if ingest.fewer is None:
+            return
+        fewer, ingest.fewer = less_memory.Smaller(*ingest.fewer), None
+        less_memory.keep(run, fewer.subdivisions)
+        runs = self._workspace.store.runs
+
+        def write() -> None:
+            if runs.get(run.id).state is RunState.RUNNING:
+                runs.set_state(run.id, RunState.RUNNING, fewer.text)
+
+        self._workspace.run_store(write)
+        self._publish(run)
 
     def _stop_by_itself(self, run: Run, ready: Mapping[str, object], ingest: Ingest) -> None:
         """Where an evaluation was as good as was wished for. Found anew when the run is followed again from its first line."""

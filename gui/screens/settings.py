@@ -13,6 +13,7 @@ from darknet_bridge.devices import Device, list_devices
 
 from ..core import limits
 from ..core.backup import Backup
+from ..core.device_words import memory_words
 from ..core.errors import UserError
 from ..core.wording import ago
 from ..tk.lifetime import watch
@@ -237,8 +238,7 @@ class SettingsScreen(Screen):
             text = ttk.Frame(row, style="Card.TFrame")
             text.pack(side="left", fill="x", expand=True)
             label(text, theme, device.description, "Strong", wrap_px=360).pack(anchor="w")
-            memory = f"{device.free_bytes / 2**30:.1f} GB of {device.memory_bytes / 2**30:.1f} GB memory free"
-            label(text, theme, memory if device.usable else device.reason, "Small", wrap_px=360).pack(anchor="w")
+            label(text, theme, memory_words(device) if device.usable else device.reason, "Small", wrap_px=360).pack(anchor="w")
         if not any(device.id.startswith("cuda") and device.usable for device in found):
             hint = "Without a graphics card training works, only slower: choose YOLOv3-Tiny in the step Setup."
             label(body, theme, hint, "Small", wrap_px=400).pack(anchor="w", pady=(theme.px(6), 0))

@@ -43,7 +43,7 @@ DK_API int32_t dk_abi_version(void);    /* DK_ABI_VERSION of the library; check 
 DK_API const char* dk_last_error(void); /* of this thread, "" after success; valid until its next call */
 DK_API void dk_string_free(char* text);
 
-/* [{"id","description","memory_bytes","free_bytes","usable","reason"}, ...], best first. */
+/* [{"id","description","memory_bytes","free_bytes","usable","reason"}, ...], best first; free_bytes only where it is known. */
 DK_API dk_status dk_devices_json(char** out_json);
 
 /* What a cfg describes and, unless weights_path is NULL, what the weights file holds and whether it fits. */

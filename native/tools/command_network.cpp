@@ -54,8 +54,9 @@ int command_devices(Arguments& args) {
   const std::vector<DeviceInfo> devices = list_devices();
   if (!json) {
     for (const DeviceInfo& d : devices) {
+      const std::string total = strf("%.1f GB", static_cast<double>(d.memory_bytes) / 1e9);
       const std::string memory =
-          strf("%.1f GB of %.1f GB free", static_cast<double>(d.free_bytes) / 1e9, static_cast<double>(d.memory_bytes) / 1e9);
+          d.free_bytes < 0 ? total : strf("%.1f GB of %s free", static_cast<double>(d.free_bytes) / 1e9, total.c_str());
       const std::string state = d.usable ? memory : "not usable: " + d.reason;
       std::printf("%-8s %s, %s\n", d.id.c_str(), d.description.c_str(), state.c_str());
     }

@@ -55,6 +55,7 @@ class JsonListener : public TrainListener {
     json.field("max_batches", e.max_batches).field("start_iteration", e.start_iteration);
     json.field("images_train", static_cast<int64_t>(e.images_train)).field("images_valid", static_cast<int64_t>(e.images_valid));
     json.field("memory_bytes", e.memory_bytes);
+    if (e.device_memory_bytes > 0) json.field("device_memory_bytes", e.device_memory_bytes);
     const std::lock_guard<std::mutex> hold(mutex_);
     print_line(json);
     said_hello_ = true;
@@ -64,6 +65,13 @@ class JsonListener : public TrainListener {
 
   void resized(int, int) override {}  // `step` carries the size
   void yolo_line(const YoloLineEvent&) override {}
+
+  void smaller(const SmallerEvent& e) override {
+    JsonWriter json = event("smaller");
+    json.field("iteration", e.iteration).field("mini_batch", e.mini_batch).field("subdivisions", e.subdivisions);
+    json.field("reason", e.reason);
+    send(json);
+  }
 
   void step(const StepEvent& e) override {
     JsonWriter json = event("step");

@@ -29,6 +29,7 @@ from darknet_bridge.training import (
     RunDir,
     RunImage,
     Sample,
+    Smaller,
     Step,
     TrainingProcess,
     TrainOptions,
@@ -242,14 +243,21 @@ def trained(run: RunDir, options: TrainOptions) -> Done:
     return process.result()
 
 
-def test_memory_that_runs_out_unplanned_is_said(tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system gives less than the plan was told: the program says so and how many images it had taken at a time."""
+def test_memory_that_runs_out_unplanned_halves_the_images_at_a_time(
+    tmp_path: Path, golden: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system gives less than the plan was told: the program says so, and goes on with what it gets."""
     limit_memory(monkeypatch, tmp_path, 700)
     run = large_run(tmp_path / "run", golden, 64)
-    with pytest.raises(OutOfMemoryError, match="memory ran out at iteration 0 with a mini-batch of 64"):
-        trained(run, replace(LARGE, subdivisions=1))
-    hello = next(event for event in TrainingProcess.attach(run.folder).follow() if isinstance(event, Hello))
+    assert trained(run, replace(LARGE, subdivisions=1)).reason == "finished"
+    events = list(TrainingProcess.attach(run.folder).follow())
+    hello = next(event for event in events if isinstance(event, Hello))
     assert (hello.net.batch, hello.net.subdivisions) == (64, 1)
+    fewer = [event for event in events if isinstance(event, Smaller)]
+    assert [event.mini_batch for event in fewer] == [32, 16, 8, 4, 2, 1][: len(fewer)] and fewer
+    assert all(event.mini_batch * event.subdivisions == 64 for event in fewer)
+    said = [event.text for event in events if isinstance(event, Log) and event.text.startswith("not enough memory for 64 images")]
+    assert len(said) == 1 and said[0].endswith("the training goes on with 32")
 
 
 def test_chosen_samples_every_few_steps(tmp_path: Path, golden: Path) -> None:

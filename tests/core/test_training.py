@@ -19,7 +19,7 @@ import pytest
 
 from darknet_bridge.errors import CancelledError
 from darknet_bridge.formats import read_cfg, write_cfg
-from darknet_bridge.training import Done, Error, Eval, Hello, RunDir, TrainingProcess, TrainOptions
+from darknet_bridge.training import Done, Error, Eval, Hello, RunDir, Smaller, TrainingProcess, TrainOptions
 from gui.core import less_memory
 from gui.core.checkpoints import selected, usable
 from gui.core.continue_run import continue_run, continued_schedule, lineage
@@ -210,20 +210,20 @@ def test_too_little_memory_halves_the_images_at_a_time(
     limit_memory(monkeypatch, tmp_path, 500)
     run = prepare_run(workspace, experiment, LARGE, nothing)
     trains = wait_for(workspace, run.id, lambda run: run.done_steps >= 1)
-    hellos = said_hellos(run.folder)
-    sizes = [hello.net.batch // hello.net.subdivisions for hello in hellos]
+    starts = len(said_hellos(run.folder))
+    sizes = taken_at_a_time(run.folder)
     assert sizes[0] == 64 and len(sizes) >= 2 and all(now * 2 == before for before, now in itertools.pairwise(sizes))
     said = f"Not enough memory for {sizes[-2]} images at a time: the training goes on with {sizes[-1]}."
     assert (trains.state, trains.reason) == (RunState.RUNNING, said)
     line.stop(run.id, pause=True)
     wait_for(workspace, run.id, lambda run: not run.state.is_active)
     line.resume(run.id)
-    wait_for(workspace, run.id, lambda run: len(said_hellos(run.folder)) > len(sizes))
-    assert said_hellos(run.folder)[-1].net == hellos[-1].net
+    wait_for(workspace, run.id, lambda run: len(said_hellos(run.folder)) > starts)
+    assert said_hellos(run.folder)[-1].net.subdivisions == 64 // sizes[-1]
     line.stop(run.id)
     wait_for(workspace, run.id, lambda run: not run.state.is_active)
     child = continue_run(workspace, run.id, 5, nothing)
-    assert read_ready(child.folder) == {**(read_ready(child.folder) or {}), "subdivisions": hellos[-1].net.subdivisions}
+    assert read_ready(child.folder) == {**(read_ready(child.folder) or {}), "subdivisions": 64 // sizes[-1]}
 
 
 def test_memory_that_runs_out_on_the_way_costs_no_more_than_a_crash(
@@ -261,6 +261,12 @@ def test_no_memory_for_a_single_image_pauses_and_names_what_fits(workspace: Work
         ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
     assert ended.state is RunState.PAUSED
     assert re.search(r"Not enough memory: .* a network size of (\d+)x\1 with subdivisions=64 .* would fit", ended.reason)
+
+
+def taken_at_a_time(folder: Path) -> list[int]:
+    """How many images: as each process began, and each time that it had to take fewer."""
+    events = [event for event in TrainingProcess.attach(folder).follow(timeout_s=0.0) if isinstance(event, (Hello, Smaller))]
+    return [event.net.batch // event.net.subdivisions if isinstance(event, Hello) else event.mini_batch for event in events]
 
 
 def said_hellos(folder: Path) -> list[Hello]:

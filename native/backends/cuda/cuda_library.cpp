@@ -7,6 +7,7 @@
 #include "cuda/context.h"
 #include "cuda/cuda_backend.h"
 #include "cuda/cudnn_api.h"
+#include "cuda/nvml.h"
 
 namespace {
 
@@ -25,10 +26,8 @@ void describe(int index, DkCudaDevice* device) {
     tell(device->reason, sizeof device->reason, "the card is older than compute capability 7.5 (Turing)");
     return;
   }
-  DK_CUDA(cudaSetDevice(index));
-  size_t free_bytes = 0, total = 0;
-  DK_CUDA(cudaMemGetInfo(&free_bytes, &total));
-  device->free_bytes = static_cast<int64_t>(free_bytes);
+  // Asked without a context: the window lists devices again and again, and a context takes hundreds of megabytes.
+  device->free_bytes = dk::cuda::free_bytes(index);
   dk::cuda::cudnn();
   device->usable = 1;
 }

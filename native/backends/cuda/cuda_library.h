@@ -16,7 +16,7 @@ extern "C" {
 
 struct DkCudaDevice {
   char description[256];
-  int64_t memory_bytes, free_bytes;
+  int64_t memory_bytes, free_bytes;  // free: -1 where it is not known
   int32_t usable;
   char reason[512];  // why not
 };

@@ -44,4 +44,9 @@ int64_t MemoryAccount::peak() const {
   return peak_;
 }
 
+int64_t MemoryAccount::count() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return count_;
+}
+
 }  // namespace dk

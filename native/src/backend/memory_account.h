@@ -17,6 +17,7 @@ class MemoryAccount {
   void remove(void* memory);
   int64_t bytes() const;
   int64_t peak() const;
+  int64_t count() const;
 
  private:
   mutable std::mutex mutex_;

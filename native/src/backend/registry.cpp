@@ -1,11 +1,10 @@
 #include "backend/registry.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 
 #include "backend/cuda_door.h"
+#include "core/host_memory.h"
 #include "core/json_writer.h"
 #include "core/status.h"
 #include "cpu/cpu_backend.h"
@@ -18,9 +17,8 @@ DeviceInfo cpu_device() {
   DeviceInfo info;
   info.id = "cpu";
   info.description = cpu_description();
-  const int64_t page = sysconf(_SC_PAGESIZE);
-  info.memory_bytes = page * sysconf(_SC_PHYS_PAGES);
-  info.free_bytes = page * sysconf(_SC_AVPHYS_PAGES);
+  info.memory_bytes = total_memory();
+  info.free_bytes = available_memory();
   info.usable = true;
   return info;
 }
@@ -42,7 +40,8 @@ std::string devices_json() {
         .field("id", device.id)
         .field("description", device.description)
         .field("memory_bytes", device.memory_bytes);
-    json.field("free_bytes", device.free_bytes).field("usable", device.usable).field("reason", device.reason).end_object();
+    if (device.free_bytes >= 0) json.field("free_bytes", device.free_bytes);
+    json.field("usable", device.usable).field("reason", device.reason).end_object();
   }
   json.end_array();
   return json.text();

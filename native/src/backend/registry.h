@@ -13,7 +13,7 @@ struct DeviceInfo {
   std::string id;  // what -device takes
   std::string description;
   int64_t memory_bytes = 0;  // total
-  int64_t free_bytes = 0;
+  int64_t free_bytes = 0;    // -1: not known
   bool usable = false;
   std::string reason;  // why not, where it is not
 };
@@ -21,7 +21,8 @@ struct DeviceInfo {
 // Every device, usable or not, best first; "reference" is left out.
 std::vector<DeviceInfo> list_devices();
 
-// The same as a JSON array of objects with id, description, memory_bytes, free_bytes, usable, reason.
+// The same as a JSON array of objects with id, description, memory_bytes, free_bytes, usable, reason; free_bytes only where it is
+// known.
 std::string devices_json();
 
 // device: "auto" (the best usable), "cpu", "reference", "cuda", "cuda:N". threads 0 = one per core. deterministic: the same bits

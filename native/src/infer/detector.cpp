@@ -63,6 +63,13 @@ int64_t Detector::planned_bytes(const NetworkDef& def, Backend& backend, int bat
          Network(def, backend, network_options(batch, dtype, detection > 0)).memory().total();
 }
 
+int64_t Detector::staging_bytes(const NetworkDef& def, const Backend& backend, int batch) {
+  const bool on_device = has_channels_for_device(def) && backend.detection_bytes(batch, object_slots(def), def.classes()) > 0;
+  // The device takes one picture after the other: as it is, or at the network's size.
+  const int64_t floats = static_cast<int64_t>(input_floats(def));
+  return on_device ? 2 * backend.staging_bytes(floats) : backend.staging_bytes(batch * floats);
+}
+
 PreparedBatch Detector::make_batch() const {
   const size_t slots = static_cast<size_t>(batch());
   PreparedBatch prepared;

@@ -47,6 +47,8 @@ class Detector {
 
   // All of it, for a detector that does not exist yet.
   static int64_t planned_bytes(const NetworkDef& def, Backend& backend, int batch, DType dtype);
+  // What the back end then holds for pixels on their way in (NetworkMemory::staging).
+  static int64_t staging_bytes(const NetworkDef& def, const Backend& backend, int batch);
   void prepare(const Image8& image, const DetectOptions& options, int slot, PreparedBatch* batch) const;
   std::vector<Detections> detect(const PreparedBatch& batch, int count, const DetectOptions& options);
 

@@ -111,9 +111,13 @@ void shape(const NetworkDef& def, LayerDef* layer) {
 // A head's parameters with their arrays in the back end's memory.
 class DeviceParams {
  public:
+  static int64_t bytes(const YoloSpec& spec) {
+    return static_cast<int64_t>(4 * (spec.anchors.size() + spec.mask.size() + spec.class_multipliers.size()));
+  }
+
   DeviceParams(const YoloSpec& spec, Backend& backend) : backend_(backend), params_(spec.params()) {
     const size_t anchors = spec.anchors.size(), masks = spec.mask.size(), multipliers = spec.class_multipliers.size();
-    memory_ = static_cast<float*>(backend.allocate(static_cast<int64_t>(4 * (anchors + masks + multipliers))));
+    memory_ = static_cast<float*>(backend.allocate(bytes(spec)));
     float* const mask = memory_ + anchors;
     float* const factors = mask + masks;
     backend.upload(memory_, spec.anchors.data(), static_cast<int64_t>(4 * anchors));
@@ -148,6 +152,7 @@ class Yolo : public YoloLayer {
     scratch_bytes_ = training ? backend.yolo_scratch_bytes(def_.yolo().scalars, io.in[0].n) : 0;
   }
   int64_t workspace_bytes() const override { return scratch_bytes_; }
+  int64_t private_bytes() const override { return DeviceParams::bytes(def_.yolo()); }
 
   void forward(const LayerIo& io, const LayerParams&, Pass& pass) override {
     if (pass.raw_heads) return;

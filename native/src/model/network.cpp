@@ -11,6 +11,9 @@
 namespace dk {
 namespace {
 
+// Bytes of a step's numbers and of its flag, rounded up.
+constexpr int64_t kValues = 64, kFlag = 64;
+
 void mark(const TrainPass& pass) {
   if (pass.stopwatch != nullptr) pass.stopwatch->mark();
 }
@@ -94,7 +97,8 @@ NetworkMemory Network::memory() const {
   memory.arena = plan_->arena_bytes();
   memory.workspace = plan_->workspace_bytes();
   memory.plans = plan_->private_bytes();
-  if (options_.training) memory.step = 4 * truth_floats() + figure_count() * static_cast<int64_t>(sizeof(YoloFigures));
+  if (options_.training) memory.step = step_bytes();
+  memory.staging = backend_.staging_bytes(plan_->input().count());
   return memory;
 }
 
@@ -123,10 +127,13 @@ int64_t Network::truth_floats() const {
   return yolo == nullptr ? 0 : int64_t{5} * options_.batch * yolo->yolo().scalars.max_boxes;
 }
 
+int64_t Network::step_bytes() const {
+  return kValues + kFlag + figure_count() * static_cast<int64_t>(sizeof(YoloFigures)) + 4 * truth_floats();
+}
+
 void Network::allocate_step() {
-  constexpr int64_t kValues = 64, kFlag = 64;
   const int64_t figures = figure_count() * static_cast<int64_t>(sizeof(YoloFigures));
-  char* block = static_cast<char*>(backend_.allocate(kValues + kFlag + figures + 4 * truth_floats()));
+  char* block = static_cast<char*>(backend_.allocate(step_bytes()));
   step_.block = block;
   step_.values = reinterpret_cast<StepValues*>(block);
   step_.not_finite = reinterpret_cast<int32_t*>(block + kValues);

@@ -32,7 +32,8 @@ struct NetworkMemory {
   int64_t arena = 0;      // activations, deltas
   int64_t workspace = 0;  // scratch of convolutions
   int64_t plans = 0;      // copies of weights in other orders or types
-  int64_t step = 0;       // truth and figures of an iteration
+  int64_t step = 0;       // what varies in an iteration: truth, figures, its numbers
+  int64_t staging = 0;    // what the back end holds for pixels on their way in; one for all its networks
   int64_t total() const { return arena + workspace + plans + step; }
 };
 
@@ -113,6 +114,7 @@ class Network {
   int64_t figure_count() const { return static_cast<int64_t>(yolos_.size()) * options_.subdivisions; }
   int64_t truth_floats() const;
   void allocate_step();
+  int64_t step_bytes() const;
   void load(const TrainPass& pass);
   void put_values();
   Pass make_pass(const TrainPass& pass) const;

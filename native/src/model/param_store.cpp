@@ -59,6 +59,13 @@ int64_t ParamStore::bytes(const NetworkDef& def, const Backend& backend, Options
   return 4 * floats;
 }
 
+int64_t ParamStore::statistics_bytes(const NetworkDef& def, const Backend& backend) {
+  int64_t floats = 0;
+  for (const ParamDef& param : network_params(def))
+    if (is_statistic(param.role)) floats += aligned_floats(stored_floats(def, backend, param));
+  return 4 * floats;
+}
+
 ParamStore::ParamStore(const NetworkDef& def, Backend& backend, Options options) : backend_(backend) {
   layers_.resize(def.layers.size());
   for (const ParamDef& param : network_params(def)) {

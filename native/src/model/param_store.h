@@ -62,6 +62,7 @@ class ParamStore {
   ParamStore& operator=(const ParamStore&) = delete;
 
   static int64_t bytes(const NetworkDef& def, const Backend& backend, Options options);
+  static int64_t statistics_bytes(const NetworkDef& def, const Backend& backend);  // of the rolling ones
 
   const std::vector<ParamArray>& arrays() const { return arrays_; }
   const LayerParams& layer(int index) const { return layers_[static_cast<size_t>(index)]; }

@@ -15,7 +15,8 @@ namespace dk {
 MemoryPlan choose_memory(const TrainOptions& options, const NetworkDef& def, Backend& backend, const MemoryRequest& request,
                          const TrainState* resumed, Communicator& processes);
 
-// The memory this process may take in all: of what the machine has, its part.
-int64_t memory_budget(const TrainOptions& options, const Place& place);
+// The memory this process may take in all: of what the machine has, its part, and of the device where that is a card.
+// options.memory_bytes is that of the device.
+MemoryBytes memory_budget(const TrainOptions& options, const Backend& backend, const Place& place);
 
 }  // namespace dk

@@ -37,6 +37,10 @@ class RunMeasure {
   // The samples with the weights as they are.
   void look(int64_t iteration);
 
+  // Gives its network back, until it is needed again; and how many images then go through it at a time.
+  void release() { detector_.reset(); }
+  void evaluate_by(int batch) { batch_ = batch; }
+
   // Puts into costs what was measured so far.
   void add_costs(RunCosts* costs) const;
 
@@ -53,7 +57,7 @@ class RunMeasure {
   const ParamStore& store_;
   TrainListener& listener_;
   const StopRequest& stop_;
-  const int batch_;
+  int batch_;
   std::vector<std::string> samples_;
   std::unique_ptr<Detector> detector_;
   std::set<std::string> unreadable_;

@@ -19,10 +19,17 @@ struct HelloEvent {
   int width = 0, height = 0, batch = 0, mini_batch = 0, subdivisions = 0, classes = 0;
   int64_t max_batches = 0, start_iteration = 0;
   size_t images_train = 0, images_valid = 0;
-  int64_t memory_bytes = 0;  // planned, the whole process
+  int64_t memory_bytes = 0;         // planned, the whole process
+  int64_t device_memory_bytes = 0;  // planned, of a card
   float learning_rate = 0, momentum = 0, decay = 0;
   int save_weights = 0, save_last = 0;
   std::vector<int> yolo_layers;
+};
+
+struct SmallerEvent {  // memory was refused: fewer images at a time from the next step on
+  int64_t iteration = 0;
+  int before = 0, mini_batch = 0, subdivisions = 0;
+  std::string reason;
 };
 
 struct YoloLineEvent {  // one head, one mini-batch
@@ -75,6 +82,7 @@ class TrainListener {
   virtual ~TrainListener() = default;
   virtual void hello(const HelloEvent&) = 0;
   virtual void resized(int width, int height) = 0;
+  virtual void smaller(const SmallerEvent&) {}  // a warning with the same words follows
   virtual void yolo_line(const YoloLineEvent&) = 0;
   virtual void step(const StepEvent&) = 0;
   virtual void eval(const EvalEvent&) = 0;

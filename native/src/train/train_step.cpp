@@ -55,30 +55,21 @@ bool TrainStep::run(TrainState* state) {
   pass.iteration = static_cast<uint64_t>(state->iteration);
   pass.stop_before = stopped_until(in_.def, state->iteration);
   remember_statistics();
-  store_.zero_gradients();
-  exchange_.begin();
-  load_seconds_ = 0;
-  images_.clear();
-  for (int part = 0; part < own_parts_; ++part) {
-    if (processes_.any(stop_.requested())) {
+  try {
+    if (!accumulate(&pass)) {
       restore_statistics();
       return false;
     }
-    timed(&load_seconds_, [&] { images_.push_back(feed_->next(&pass).image_indices); });
-    pass.first_image = static_cast<uint32_t>(first_part_ + part) * static_cast<uint32_t>(setup_.mini_batch);
-    pass.accumulate_gradients = part > 0;
-    pass.layer_done = part + 1 == own_parts_ ? exchange_.layer_done() : nullptr;
-    network_.train(store_, pass);
-    exchange_.add_mini_batch();
-    const bool last = part + 1 == own_parts_ && state->iteration + 1 >= in_.max_batches;
-    if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
+  } catch (...) {
+    restore_statistics();
+    throw;
   }
-  exchange_.finish(network_.def(), setup_.mini_batch);
   const bool updated = update(state, pass);
-  // The device works while this waits: all that an iteration tells comes at once, at its end.
-  collect(network_.outcome(), state->iteration);
+  const int64_t done = state->iteration;
   ++state->iteration;
   state->seen = state->iteration * setup_.images();
+  // The device works while this waits: all that an iteration tells comes at once, at its end.
+  collect(network_.outcome(), done);
   if (state->avg_loss < 0 || !std::isfinite(state->avg_loss)) state->avg_loss = loss_;
   state->avg_loss = 0.9 * state->avg_loss + 0.1 * loss_;
   if (updated) put_average_in_place(state);
@@ -105,6 +96,27 @@ bool TrainStep::update(TrainState* state, const TrainPass& pass) {
   step.average_share = state->averaging == 0 ? 0.0f : in_.def.net.ema_alpha;
   update_weights(network_, store_, step);
   scale.good();
+  return true;
+}
+
+// Forward and backward over this process's mini-batches of the iteration. False if a stop came to one of the processes.
+bool TrainStep::accumulate(TrainPass* pass) {
+  store_.zero_gradients();
+  exchange_.begin();
+  load_seconds_ = 0;
+  images_.clear();
+  for (int part = 0; part < own_parts_; ++part) {
+    if (processes_.any(stop_.requested())) return false;
+    timed(&load_seconds_, [&] { images_.push_back(feed_->next(pass).image_indices); });
+    pass->first_image = static_cast<uint32_t>(first_part_ + part) * static_cast<uint32_t>(setup_.mini_batch);
+    pass->accumulate_gradients = part > 0;
+    pass->layer_done = part + 1 == own_parts_ ? exchange_.layer_done() : nullptr;
+    network_.train(store_, *pass);
+    exchange_.add_mini_batch();
+    const bool last = part + 1 == own_parts_ && static_cast<int64_t>(pass->iteration) + 1 >= in_.max_batches;
+    if (!last) timed(&load_seconds_, [&] { feed_->look_ahead(); });
+  }
+  exchange_.finish(network_.def(), setup_.mini_batch);
   return true;
 }
 

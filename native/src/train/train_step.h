@@ -42,7 +42,8 @@ class TrainStep {
   void begin(int64_t iteration) { feed_->start(static_cast<uint64_t>(iteration)); }
 
   // The next iteration of *state, which is counted on. False if a stop came to one of the processes in between: then everything
-  // is as before it. Throws Error(bad_input) naming the images when the loss or the weights are no longer finite.
+  // is as before it. Throws Error(bad_input) naming the images when the loss or the weights are no longer finite, Error(memory)
+  // or bad_alloc where memory is refused: then too all is as before, unless the iteration is counted already.
   bool run(TrainState* state);
 
   double loss() const { return loss_; }  // of the last iteration, as Darknet prints it
@@ -51,6 +52,7 @@ class TrainStep {
   int height() const { return network_.def().net.height; }
 
  private:
+  bool accumulate(TrainPass* pass);
   void take_size(int64_t iteration);
   bool averages(const TrainState& state) const;
   bool update(TrainState* state, const TrainPass& pass);

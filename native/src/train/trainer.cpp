@@ -46,9 +46,7 @@ class TrainRun {
       set_up();
       const bool finished = iterate();
       if (!finished && processes_.first()) stop_here();
-      listener_.log(LogLevel::info,
-                    strf("memory: %.0f MB at the peak, %.0f MB planned", static_cast<double>(peak_resident_bytes()) / 1e6,
-                         static_cast<double>(plan_.total()) / 1e6));
+      report_memory();
       listener_.done({state_.iteration, state_.last_map, state_.best_map, seconds_since(started_), files_->best_to_use(state_),
                       finished ? "finished" : "stopped", unmeasured_});
       return finished;
@@ -61,8 +59,53 @@ class TrainRun {
  private:
   // Behind the plan: the system gave less than it said there was, or something else took it meanwhile.
   [[noreturn]] void out_of_memory(const char* detail) const {
-    fail(Status::memory, "the memory ran out at iteration %lld with a mini-batch of %d (%s); more subdivisions need less",
-         (long long)state_.iteration, mini_batch_, detail);
+    fail(Status::memory, "the memory ran out at iteration %lld with a mini-batch of %d (%s); %s need%s less",
+         (long long)state_.iteration, mini_batch_, detail, mini_batch_ > 1 ? "more subdivisions" : "a smaller network size",
+         mini_batch_ > 1 ? "" : "s");
+  }
+
+  // The work; where memory is refused, again with half as many images at a time. What it does twice must give the same.
+  bool within_memory(const std::function<bool()>& work) {
+    for (;;) {
+      std::string reason;
+      try {
+        build();
+        return work();
+      } catch (const std::bad_alloc&) { reason = "no memory"; } catch (const Error& e) {
+        if (e.status() != Status::memory) throw;
+        reason = e.what();
+      }
+      take_less_memory(reason);
+    }
+  }
+
+  // All that depends on the number of images at a time is given back before it is built anew, smaller.
+  void take_less_memory(const std::string& reason) {
+    // The steps of several processes go together: what one of them can't do, all would have to do otherwise.
+    int fewer = processes_.alone() ? mini_batch_ / 2 : 0;
+    while (fewer > 1 && images_per_iteration_ % fewer != 0) --fewer;
+    if (fewer < 1) fail(Status::memory, "%s", reason.c_str());
+    step_.reset();
+    measure_->release();
+    plan_ = plan_memory(in_.def, *backend_, fewer, request_, plan_.recompute);
+    measure_->evaluate_by(plan_.evaluation_batch);
+    const SmallerEvent event{state_.iteration, mini_batch_, fewer, images_per_iteration_ / fewer, reason};
+    mini_batch_ = state_.mini_batch = fewer;
+    subdivisions_ = event.subdivisions;
+    listener_.smaller(event);
+    listener_.log(LogLevel::warning, strf("not enough memory for %d images at a time (%s): the training goes on with %d",
+                                          event.before, reason.c_str(), fewer));
+  }
+
+  void report_memory() const {
+    const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+    const MemoryBytes planned = plan_.bytes();
+    listener_.log(LogLevel::info,
+                  strf("memory: %.0f MB at the peak, %.0f MB planned", mb(peak_resident_bytes()), mb(planned.host)));
+    if (!plan_.card) return;
+    listener_.log(LogLevel::info, strf("memory of the card: %.0f MB at the peak, %.0f MB planned, and %.0f MB for its libraries",
+                                       mb(backend_->peak_bytes()), mb(planned.device - backend_->library_bytes()),
+                                       mb(backend_->library_bytes())));
   }
 
   // --- setting up ---
@@ -79,7 +122,7 @@ class TrainRun {
     // What does not depend on the mini-batch is there. From now on fewer images at a time need less memory, and whoever
     // watches knows how many these are.
     say_hello();
-    build();
+    within_memory([] { return true; });
   }
 
   void open_state() {
@@ -103,7 +146,9 @@ class TrainRun {
 
   // Of this process's part of the host's memory, for decoded images.
   int64_t most_cached() const {
-    return (options_.memory_bytes > 0 ? options_.memory_bytes : available_memory() / processes_.place().local_size) / 4;
+    const bool is_host = backend_->device_memory().is_host;
+    return (options_.memory_bytes > 0 && is_host ? options_.memory_bytes : available_memory() / processes_.place().local_size) /
+           4;
   }
 
   // A resumed run goes on as it was where nothing else is asked for and the device can.
@@ -120,26 +165,30 @@ class TrainRun {
   void choose_mini_batch() {
     const int resumed = loaded_ ? state_.threads : 0;
     const int threads = options_.threads > 0 ? options_.threads : threads_of_share(processes_.place(), resumed);
-    backend_ = make_backend(device_of_share(options_.device, processes_.place()), threads, options_.deterministic);
+    backend_ = options_.open_device
+                   ? options_.open_device()
+                   : make_backend(device_of_share(options_.device, processes_.place()), threads, options_.deterministic);
     choose_precision();
     threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
     loader_threads_ = options_.loader_threads > 0 ? options_.loader_threads : std::clamp(threads_, 1, 16);
     random_ = in_.def.last_yolo()->yolo().random;
     const InputSize largest = largest_training_size(in_.def.net, random_);
-    MemoryRequest request;
-    request.dtype = dtype_;
-    request.width = largest.width, request.height = largest.height;
-    request.evaluate = options_.map || options_.sample_every > 0;
-    request.base_bytes = resident_bytes();
+    request_.dtype = dtype_;
+    request_.width = largest.width, request_.height = largest.height;
+    request_.evaluate = options_.map || options_.sample_every > 0;
+    request_.base_bytes = resident_bytes();
+    request_.device_base_bytes = backend_->allocated_bytes() + backend_->library_bytes();
     const ImageEstimate images = estimate_images(in_.train, loader_options());
     cache_bytes_ = std::min(most_cached(), images.bytes);
     room_ = divide_images(images, 0, most_cached());
-    request.loader_bytes = [this, largest](int mini_batch) {
+    request_.loader_bytes = [this, largest](int mini_batch) -> MemoryBytes {
       FeedSetup feed{loader_options(), dtype_, {largest.width, largest.height}, room_};
       feed.loader.minibatch = mini_batch;
-      return feed_host_bytes(*backend_, feed, in_.train.images.size());
+      const size_t count = in_.train.images.size();
+      const int64_t host = feed_host_bytes(*backend_, feed, count);
+      return {host, draws_pictures(*backend_) ? backend_->renderer_memory(renderer_options(feed, count)).device : 0};
     };
-    plan_ = choose_memory(options_, in_.def, *backend_, request, loaded_ ? &state_ : nullptr, processes_);
+    plan_ = choose_memory(options_, in_.def, *backend_, request_, loaded_ ? &state_ : nullptr, processes_);
     mini_batch_ = plan_.mini_batch;
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
@@ -153,8 +202,10 @@ class TrainRun {
   }
 
   void build() {
+    if (step_) return;
     const StepSetup setup{mini_batch_, subdivisions_, plan_.recompute, dtype_, seed_, loader_options(), room_};
     step_ = std::make_unique<TrainStep>(in_, *backend_, *store_, *files_, listener_, stop_, processes_, setup);
+    step_->begin(state_.iteration);
   }
 
   void load_weights() {
@@ -212,7 +263,7 @@ class TrainRun {
     hello.classes = in_.def.classes();
     hello.max_batches = in_.max_batches, hello.start_iteration = state_.iteration;
     hello.images_train = in_.train.images.size(), hello.images_valid = in_.valid.images.size();
-    hello.memory_bytes = plan_.total();
+    hello.memory_bytes = plan_.bytes().host, hello.device_memory_bytes = plan_.bytes().device;
     hello.learning_rate = in_.def.net.learning_rate, hello.momentum = in_.def.net.momentum, hello.decay = in_.def.net.decay;
     hello.save_weights = save_weights_, hello.save_last = save_last_;
     for (const LayerDef* yolo : in_.def.yolos()) hello.yolo_layers.push_back(yolo->index);
@@ -225,12 +276,13 @@ class TrainRun {
 
   // False if stopped in between.
   bool iterate() {
-    step_->begin(state_.iteration);
     files_->begin(state_.iteration);
-    if (processes_.first() && state_.iteration == 0 && samples_due()) measure_->look(0);
+    if (processes_.first() && state_.iteration == 0 && samples_due()) within_memory([this] { return measure_->look(0), true; });
     while (state_.iteration < in_.max_batches) {
       const Clock::time_point begin = Clock::now();
-      if (!step_->run(&state_)) return false;
+      const int64_t wanted = state_.iteration + 1;
+      // Memory may be refused behind the update too.
+      if (!within_memory([&] { return state_.iteration == wanted || step_->run(&state_); })) return false;
       const double seconds = seconds_since(begin);
       state_.seconds += seconds;
       report_step(seconds);
@@ -240,21 +292,30 @@ class TrainRun {
       }
     }
     if (!processes_.first()) return true;
-    files_->write_weights(state_, "final", "final");
-    files_->save_state(state_);
-    return true;
+    return within_memory([&] {
+      files_->write_weights(state_, "final", "final");
+      files_->save_state(state_);
+      return true;
+    });
   }
 
   // What is due after a step of so many seconds. False if stopped in between.
   bool measure_and_write(double seconds) {
+    if (!within_memory([&] { return look_back(); })) return false;
+    return within_memory([&] {
+      files_->write_due(state_, save_weights_, save_last_);
+      if (files_->state_due(state_.iteration, seconds)) files_->save_state(state_);
+      return true;
+    });
+  }
+
+  bool look_back() {
     if (options_.map && map_due()) {
       if (!measure_->evaluate(&state_, [this] { write_best(); })) return false;
       state_.last_map_iteration = state_.iteration;
     } else if (samples_due()) {
       measure_->look(state_.iteration);
     }
-    files_->write_due(state_, save_weights_, save_last_);
-    if (files_->state_due(state_.iteration, seconds)) files_->save_state(state_);
     return true;
   }
 
@@ -323,6 +384,7 @@ class TrainRun {
   float random_ = 0;
   int64_t cache_bytes_ = 0;
   ImageRoom room_;
+  MemoryRequest request_;
   MemoryPlan plan_;
   int mini_batch_ = 1, subdivisions_ = 1, images_per_iteration_ = 1;
   uint64_t seed_ = 0;

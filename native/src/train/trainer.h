@@ -3,6 +3,8 @@
 // part of every step's mini-batches; the first one writes the files, evaluates and has what there is to tell.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,6 +18,7 @@ namespace dk {
 struct TrainOptions {
   std::string data_path, cfg_path, weights_path;
   std::string device = "auto";
+  std::function<std::unique_ptr<Backend>()> open_device;  // instead of the device of that name
   int threads = 0;                 // of this process; 0 = one per core, shared by the processes of a machine
   std::optional<DType> precision;  // none: what suits the device, and of a resumed run what it had
   uint64_t seed = 1;
@@ -29,7 +32,7 @@ struct TrainOptions {
   int64_t steps = 0;               // 0 = the cfg's max_batches
   int subdivisions = 0;            // 0 = the cfg's, and of a resumed run those that it had
   bool auto_subdivisions = false;  // the largest mini-batch that fits the memory
-  int64_t memory_bytes = 0;        // budget, 0 = what is available
+  int64_t memory_bytes = 0;        // budget of the device's memory, 0 = what is available
   int loader_threads = 0;          // 0 = chosen
   int samples = 4;                 // pictures of the validation set that are shown
   std::string sample_list;         // the pictures to show instead, "" = none named
