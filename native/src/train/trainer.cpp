@@ -192,6 +192,7 @@ class TrainRun {
     mini_batch_ = plan_.mini_batch;
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
+    if (plan_.card) leave_rest_to_images(images);
     if (loaded_ && mini_batch_ != state_.mini_batch) {
       listener_.log(LogLevel::info, strf("the run was trained with %d images at a time so far and goes on with %d",
                                          state_.mini_batch, mini_batch_));
@@ -199,6 +200,14 @@ class TrainRun {
     listener_.log(LogLevel::info, plan_.describe());
     if (!processes_.alone())
       listener_.log(LogLevel::info, strf("%d processes, %d images at a time each", processes_.place().size, mini_batch_));
+  }
+
+  // The card's memory that is not planned for anything else. A part is left alone: a plan may be off by as much.
+  void leave_rest_to_images(const ImageEstimate& images) {
+    const int64_t planned = plan_.bytes().device, rest = memory_budget(options_, *backend_).device - planned - planned / 20;
+    room_ = divide_images(images, rest, most_cached());
+    const MemoryBytes pictures = request_.loader_bytes(mini_batch_);
+    plan_.loader = pictures.host, plan_.pictures = pictures.device;
   }
 
   void build() {
