@@ -136,20 +136,25 @@ TEST_SUITE("out of memory") {
     for (const char* net : kNets)
       for (const bool card : {false, true}) {
         INFO(net, card ? " on the card" : "");
-        Training lost(net, 4, 1), told(net, 4, 1);
+        Training lost(net, 4, 1), told(net, 4, 1), whole(net, 4, 1);
+        for (Training* run : {&whole, &lost, &told}) card ? run->on_card(true) : run->on_processor();
+        if (card) {
+          // Exactly what was planned, which leaves nothing for decoded images: they would leave the card first.
+          Training planned(net, 4, 1);
+          CHECK(planned.on_card(true).run());
+          for (Training* run : {&whole, &lost, &told}) run->options.memory_bytes = planned.heard.hellos[0].device_memory_bytes;
+        }
+        // The last thing that a first step takes memory for are its heads' parameters: all layers before have run by then.
+        int64_t taken = 0;
+        whole.heard.at_step = [&](int64_t done) {
+          if (done == 1) taken = whole.backend->allocations();
+        };
+        CHECK(whole.run());
         for (Training* run : {&lost, &told}) {
-          card ? run->on_card(true) : run->on_processor();
           run->options.steps = 2;
           CHECK(run->run());
           run->options.steps = 4, run->options.resume = true;
         }
-        // The last thing that a first step takes memory for are its heads' parameters: all layers before have run by then.
-        int64_t taken = 0;
-        Training whole(net, 4, 1);
-        (card ? whole.on_card(true) : whole.on_processor()).heard.at_step = [&](int64_t done) {
-          if (done == 1) taken = whole.backend->allocations();
-        };
-        CHECK(whole.run());
         setenv("DARKNET_FAIL_ALLOC_AT", std::to_string(taken).c_str(), 1);
         CHECK(lost.run());
         unsetenv("DARKNET_FAIL_ALLOC_AT");
@@ -163,6 +168,23 @@ TEST_SUITE("out of memory") {
         CHECK(lost.final_weights() == told.final_weights());
         CHECK(lost.heard.losses == told.heard.losses);
       }
+  }
+
+  TEST_CASE("decoded images leave a card before anything becomes smaller") {
+    Training lost(kNets[1], 4, 1), whole(kNets[1], 4, 1);
+    int64_t taken = 0;
+    whole.on_card(true).heard.at_step = [&](int64_t done) {
+      if (done == 1) taken = whole.backend->allocations();
+    };
+    CHECK(whole.run());
+    setenv("DARKNET_FAIL_ALLOC_AT", std::to_string(taken).c_str(), 1);
+    CHECK(lost.on_card(true).run());
+    unsetenv("DARKNET_FAIL_ALLOC_AT");
+    CHECK(lost.heard.smaller_events.empty());
+    CHECK(std::count_if(lost.heard.logs.begin(), lost.heard.logs.end(),
+                        [](const std::string& text) { return contains(text, "keeps no decoded images any more"); }) == 1);
+    CHECK(lost.final_weights() == whole.final_weights());
+    CHECK(lost.heard.losses == whole.heard.losses);
   }
 
   TEST_CASE("a step whose memory ends behind its update is not done twice") {

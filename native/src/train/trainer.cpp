@@ -79,8 +79,15 @@ class TrainRun {
     }
   }
 
-  // All that depends on the number of images at a time is given back before it is built anew, smaller.
+  // All that depends on the number of images at a time is given back before it is built anew, smaller. Decoded images lie on a
+  // card only where nothing else wants its memory: they leave it first.
   void take_less_memory(const std::string& reason) {
+    if (room_.device > 0) {
+      step_.reset();
+      give_images(0);
+      listener_.log(LogLevel::warning, strf("not enough memory (%s): the card keeps no decoded images any more", reason.c_str()));
+      return;
+    }
     // The steps of several processes go together: what one of them can't do, all would have to do otherwise.
     int fewer = processes_.alone() ? mini_batch_ / 2 : 0;
     while (fewer > 1 && images_per_iteration_ % fewer != 0) --fewer;
@@ -106,6 +113,9 @@ class TrainRun {
     listener_.log(LogLevel::info, strf("memory of the card: %.0f MB at the peak, %.0f MB planned, and %.0f MB for its libraries",
                                        mb(backend_->peak_bytes()), mb(planned.device - backend_->library_bytes()),
                                        mb(backend_->library_bytes())));
+    // As far as nobody else took or gave back memory of the card meanwhile.
+    const int64_t free_now = backend_->device_memory().free + backend_->allocated_bytes();
+    listener_.log(LogLevel::info, strf("memory of the card: %.0f MB were taken by its libraries", mb(free_before_ - free_now)));
   }
 
   // --- setting up ---
@@ -178,9 +188,10 @@ class TrainRun {
     request_.evaluate = options_.map || options_.sample_every > 0;
     request_.base_bytes = resident_bytes();
     request_.device_base_bytes = backend_->allocated_bytes() + backend_->library_bytes();
-    const ImageEstimate images = estimate_images(in_.train, loader_options());
-    cache_bytes_ = std::min(most_cached(), images.bytes);
-    room_ = divide_images(images, 0, most_cached());
+    images_ = estimate_images(in_.train, loader_options());
+    cache_bytes_ = std::min(most_cached(), images_.bytes);
+    room_ = divide_images(images_, 0, most_cached());
+    free_before_ = backend_->device_memory().free + backend_->allocated_bytes();
     request_.loader_bytes = [this, largest](int mini_batch) -> MemoryBytes {
       FeedSetup feed{loader_options(), dtype_, {largest.width, largest.height}, room_};
       feed.loader.minibatch = mini_batch;
@@ -192,7 +203,7 @@ class TrainRun {
     mini_batch_ = plan_.mini_batch;
     subdivisions_ = std::max(1, in_.def.net.batch / mini_batch_);
     images_per_iteration_ = mini_batch_ * subdivisions_;
-    if (plan_.card) leave_rest_to_images(images);
+    if (plan_.card) leave_rest_to_images();
     if (loaded_ && mini_batch_ != state_.mini_batch) {
       listener_.log(LogLevel::info, strf("the run was trained with %d images at a time so far and goes on with %d",
                                          state_.mini_batch, mini_batch_));
@@ -203,9 +214,14 @@ class TrainRun {
   }
 
   // The card's memory that is not planned for anything else. A part is left alone: a plan may be off by as much.
-  void leave_rest_to_images(const ImageEstimate& images) {
-    const int64_t planned = plan_.bytes().device, rest = memory_budget(options_, *backend_).device - planned - planned / 20;
-    room_ = divide_images(images, rest, most_cached());
+  void leave_rest_to_images() {
+    const int64_t planned = plan_.bytes().device, rest = memory_budget(options_, *backend_, processes_.place()).device - planned - planned / 20;
+    give_images(rest);
+  }
+
+  // What of the card's memory decoded images may take; the plan follows.
+  void give_images(int64_t device_bytes) {
+    room_ = divide_images(images_, device_bytes, most_cached());
     const MemoryBytes pictures = request_.loader_bytes(mini_batch_);
     plan_.loader = pictures.host, plan_.pictures = pictures.device;
   }
@@ -392,7 +408,9 @@ class TrainRun {
   int threads_ = 0, loader_threads_ = 0;
   float random_ = 0;
   int64_t cache_bytes_ = 0;
+  ImageEstimate images_;
   ImageRoom room_;
+  int64_t free_before_ = 0;  // of the device, with what was allocated, before anything was built
   MemoryRequest request_;
   MemoryPlan plan_;
   int mini_batch_ = 1, subdivisions_ = 1, images_per_iteration_ = 1;
