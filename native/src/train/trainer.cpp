@@ -215,8 +215,8 @@ class TrainRun {
 
   // The card's memory that is not planned for anything else. A part is left alone: a plan may be off by as much.
   void leave_rest_to_images() {
-    const int64_t planned = plan_.bytes().device, rest = memory_budget(options_, *backend_, processes_.place()).device - planned - planned / 20;
-    give_images(rest);
+    const int64_t planned = plan_.bytes().device, budget = memory_budget(options_, *backend_, processes_.place()).device;
+    give_images(budget - planned - planned / 20);
   }
 
   // What of the card's memory decoded images may take; the plan follows.
