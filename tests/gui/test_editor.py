@@ -541,3 +541,48 @@ def test_the_open_file_stays_in_sight_in_a_low_window(bench: EditorBench) -> Non
         assert top >= 0 and bottom <= files.canvas.winfo_height() == height
     root.geometry(before)
     bench.turn()
+
+
+def test_what_is_drawn_while_the_library_is_read_again_stays(bench: EditorBench) -> None:
+    """What comes back is older than the box: it was asked for before."""
+    screen = bench.open()
+    screen.browser.library_changed()
+    bench.drag(50, 60, 150, 160)
+    drawn = bench.rects()
+    assert len(drawn) == 1
+    bench.settle()
+    bench.settle()
+    assert bench.rects() == drawn and len(bench.stored(bench.ids[0]).draft) == 1
+
+
+def test_a_drag_goes_on_while_the_library_is_read_again(bench: EditorBench) -> None:
+    screen = bench.open()
+    bench.drag(50, 60, 150, 160)
+    session = screen.session
+    session.begin()
+    session.drag_move(20, 0)
+    screen.browser.library_changed()
+    bench.settle()
+    session.drag_move(30, 0)
+    screen.change(lambda session: session.commit())
+    bench.settle()
+    bench.settle()
+    assert bench.rects()[0] == pytest.approx((80, 60, 180, 160), abs=0.5)
+    assert len(bench.stored(bench.ids[0]).draft) == 1
+
+
+def test_an_image_that_was_asked_for_twice_is_opened_once(bench: EditorBench) -> None:
+    """By a double-click in the list: the second answer is older than what was drawn after the first."""
+    screen = bench.open()
+    answers: list[Any] = []
+    show = screen.browser._show
+    screen.browser._show = lambda *answer: answers.append(answer)
+    screen.browser._known.clear()
+    screen.browser.open(bench.ids[5])
+    screen.browser.open(bench.ids[5])
+    bench.turn(lambda: len(answers) == 2, "both answers")
+    screen.browser._show = show
+    show(*answers[0])
+    bench.drag(50, 60, 150, 160)
+    show(*answers[1])
+    assert len(bench.rects()) == 1

@@ -41,16 +41,26 @@ class Browser:
         """Boxes were changed by something else than the canvas: what is known of images has to be read again."""
         self._known.clear()
         self._stale = set(self.screen.visit.sessions)
-        here = self.screen.image_id
-        if here is not None and self.screen.session is not None:
-            self.screen.store(lambda: self._read(here), self._reread)
+        self._read_again()
 
-    def _reread(self, found: ImageAnnotations) -> None:
-        screen = self.screen
-        if found.image_id == screen.image_id and found.group_id == screen.group_id and screen.session is not None:
-            self._stale.discard(found.image_id)
-            screen.session.load(found.submitted, found.draft, found.revision)
+    def _read_again(self) -> None:
+        """The open image. What is drawn meanwhile is newer than the answer, which is then asked for once more."""
+        screen, here, session = self.screen, self.screen.image_id, self.screen.session
+        if here is None or session is None:
+            return
+        before = session.boxes
+
+        def reread(found: ImageAnnotations) -> None:
+            if session is not screen.session:
+                return
+            if session.in_gesture or session.boxes != before:
+                self._read_again()
+                return
+            self._stale.discard(here)
+            session.load(found.submitted, found.draft, found.revision)
             screen.display.boxes()
+
+        screen.store(lambda: self._read(here), reread)
 
     # --- opening
 
@@ -86,6 +96,8 @@ class Browser:
         screen = self.screen
         if image_id != self.wanted or (annotations is not None and annotations.group_id != screen.group_id):
             return
+        if image_id == screen.image_id and screen.session is not None:
+            return  # asked for twice, and open since the first answer
         first_time = image_id not in screen.visit.sessions
         self._leave()
         screen.image_id = image_id
