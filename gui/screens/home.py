@@ -333,14 +333,24 @@ class _CreatePage(ttk.Frame):
         self.field.bind("<Escape>", lambda _event: cancel())
 
     def open(self) -> None:
+        before = self.name.get()
+
         def named(taken: list[str]) -> None:
             self._names = taken
-            self.name.set(names.free(experiments.UNTITLED, taken))
-            self.field.selection_range(0, "end")
-            self.field.icursor("end")
+            if self.name.get() == before:
+                self.name.set(names.free(experiments.UNTITLED, taken))
+                self._mark_all()
+            else:
+                self._check()  # who types fast has a name already
 
         self.field.focus_set()
+        self._mark_all()
         self.context.tasks.store(self._used_names, named, owner=self)
+
+    def _mark_all(self) -> None:
+        """What is typed now takes its place."""
+        self.field.selection_range(0, "end")
+        self.field.icursor("end")
 
     def refresh_names(self) -> None:
         def named(taken: list[str]) -> None:

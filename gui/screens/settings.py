@@ -43,7 +43,8 @@ class SettingsScreen(Screen):
         self.size_choice = tk.StringVar(self, f"{round(theme.scale * 100)} %")
         self._numbers: dict[str, tuple[tk.StringVar, int]] = {}
         self._problems: dict[str, ttk.Label] = {}
-        self._loading = True
+        self._filling = False
+        self._by_hand: set[str] = set()  # keys of what was changed since the settings were asked for
         label(self, theme, "Settings", "Title").pack(anchor="w", padx=theme.px(28), pady=(theme.px(20), theme.px(14)))
         scrolled = ScrolledFrame(self, theme)
         scrolled.pack(fill="both", expand=True, padx=(theme.px(28), 0))
@@ -99,6 +100,7 @@ class SettingsScreen(Screen):
 
     def _theme_chosen(self) -> None:
         choice = self.choice.get()
+        self._by_hand.add(THEME_KEY)
         self.context.set_theme(choice)
         self._keep(THEME_KEY, choice)
 
@@ -143,6 +145,8 @@ class SettingsScreen(Screen):
 
     def _limit_typed(self, key: str) -> None:
         variable, unit = self._numbers[key]
+        if not self._filling:
+            self._by_hand.add(key)
         value = _number(variable.get(), unit)
         problem = self._problems[key]
         if value is None:
@@ -150,7 +154,7 @@ class SettingsScreen(Screen):
             problem.grid()
             return
         problem.grid_remove()
-        if not self._loading and not self.workspace.read_only:
+        if not self._filling and not self.workspace.read_only:
             self.store(lambda: limits.save(self.workspace, replace(limits.read(self.workspace), **{key: value})))
 
     # ---- library -------------------------------------------------------------------------------------------------------
@@ -252,6 +256,7 @@ class SettingsScreen(Screen):
 
     def load(self, **params: Any) -> None:
         del params
+        self._by_hand.clear()
         self.store(self._read, self._show)
         self._list_backups()
 
@@ -264,11 +269,14 @@ class SettingsScreen(Screen):
         return str(self.workspace.settings.get(THEME_KEY, "system")), limits.read(self.workspace)
 
     def _show(self, found: tuple[str, limits.Limits]) -> None:
-        self._loading = True
-        self.choice.set(found[0])
+        """What was chosen or typed while it was read is newer."""
+        self._filling = True
+        if THEME_KEY not in self._by_hand:
+            self.choice.set(found[0])
         for key, (variable, unit) in self._numbers.items():
-            variable.set(_shown(getattr(found[1], key), unit))
-        self._loading = False
+            if key not in self._by_hand:
+                variable.set(_shown(getattr(found[1], key), unit))
+        self._filling = False
 
 
 def _shown(value: int, unit: int) -> str:

@@ -17,6 +17,11 @@ class Slices:
         self._root = root
         self._timer: str | None = None
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is work that is not done yet."""
+        return self._timer is not None
+
     def start(
         self,
         work: Iterable[Callable[[], object]],

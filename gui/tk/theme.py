@@ -200,6 +200,8 @@ class Theme:
 
     def prepare_other_mode(self) -> None:
         """Builds the styles of the other mode while nothing else is to do, so that a switch is quick."""
+        if self._preparing.waiting:
+            return  # for somebody who wants to use what is being prepared
         self.prepare("light" if self.dark else "dark", self.scale, lambda: None)
 
     def prepare(self, mode: str, scale: float, ready: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gui.core import experiments
+from gui.core import experiments, limits
 from gui.core.records import NewRun, RunState
 from gui.core.workspace import Workspace
 
@@ -86,6 +87,25 @@ def test_names_are_checked_while_typing(open_app: Any, turn: Turn, tmp_path: Pat
     assert form.create.instate(["disabled" if said else "!disabled"])
 
 
+def test_a_name_typed_before_the_others_are_known_stays(open_app: Any, turn: Turn, tmp_path: Path) -> None:
+    workspace = Workspace.open(tmp_path / "library")
+    experiments.create(workspace, "Birds")
+    workspace.close()
+    app, known = open_app(), threading.Event()
+    app.tasks.store(lambda: known.wait(60))
+    app.column.create()
+    form = app.router.current.form
+    turn(lambda: form.field.winfo_viewable())
+    drive.type_text(form.field, "Owls")
+    known.set()
+    turn(lambda: form._names == ["Birds"])
+    assert form.name.get() == "Owls" and form.create.instate(["!disabled"])
+    app.column.create()
+    drive.type_text(form.field, "Birds")
+    assert form.name.get() == "Birds", "what was typed the last time gives way"
+    turn(lambda: form.create.instate(["disabled"]))
+
+
 def test_search_filters_while_typing(open_app: Any, turn: Turn, tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path / "library")
     for name in ("Birds of prey", "Garden birds", "Boats"):
@@ -157,7 +177,6 @@ def test_theme_and_size_in_the_settings(open_app: Any, turn: Turn, root: Any) ->
     drive.button(app.shell, "Settings").invoke()
     turn(lambda: "This computer" in drive.texts(app.shell))
     screen = app.router.current
-    turn(lambda: not screen._loading)
     screen.choice.set("light")
     screen._theme_chosen()
     turn(lambda: app.theme.mode == "light", "the look of the other mode")
@@ -168,6 +187,20 @@ def test_theme_and_size_in_the_settings(open_app: Any, turn: Turn, root: Any) ->
     turn(lambda: app.shell.sidebar.winfo_width() > before * 1.3)
     turn(lambda: app.tasks.run_store(lambda: app.workspace.settings.get("interface_size")) == 1.5)
     assert app.tasks.run_store(lambda: app.workspace.settings.get("theme")) == "light"
+
+
+def test_a_setting_chosen_before_the_others_are_read_stays(open_app: Any, turn: Turn) -> None:
+    app, read = open_app(), threading.Event()
+    app.tasks.store(lambda: read.wait(60))
+    app.router.show("settings")
+    screen = app.router.current
+    screen.choice.set("light")
+    screen._theme_chosen()
+    screen._numbers["images"][0].set("123")
+    read.set()
+    turn(lambda: "There is no backup yet." in drive.texts(screen), "what was read after the settings")
+    assert screen.choice.get() == "light" and screen._numbers["images"][0].get() == "123"
+    assert app.tasks.run_store(lambda: limits.read(app.workspace)).images == 123
 
 
 def test_backup_and_restore_in_the_settings(open_app: Any, turn: Turn, root: Any) -> None:

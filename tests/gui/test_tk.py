@@ -212,6 +212,14 @@ def test_a_size_is_prepared_beside_what_is_shown_and_the_last_wish_counts(root: 
     assert style.lookup("Primary.TButton", "padding") == padding
 
 
+def test_what_is_prepared_in_good_time_takes_no_wish_away(theme: Any, turn: Turn) -> None:
+    """A look that was chosen in the first second after the start was never shown."""
+    ready: list[float] = []
+    theme.prepare("dark", 1.25, lambda: ready.append(1.25))
+    theme.prepare_other_mode()
+    turn(lambda: ready)
+
+
 def _ratio(a: str, b: str) -> float:
     def luminance(colour: str) -> float:
         parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
