@@ -77,6 +77,23 @@ struct ConvForward {
   }
 };
 
+// Results that are never rounded, from sources and weights of the rig's type; and the way back, whose deltas are of that type.
+struct ConvToF32 {
+  ConvShape shape;
+  bool training = true, bias = true;
+
+  std::string name() const { return strf("conv to f32%s %s", bias ? " +bias" : "", shape.name().c_str()); }
+  void run(Rig& rig) const {
+    ConvDesc desc = shape.desc(rig.dtype(), training);
+    desc.f32_dst = true;
+    ReadyConv conv(rig, desc);
+    const Tensor src = input_of(rig, shape), dst = rig.f32_tensor(shape.output(), shape.dst);
+    const float* biases = bias ? rig.channels(shape.oc) : nullptr;
+    conv.plan->forward(src, conv.weights, biases, nullptr, dst, conv.workspace);
+    rig.record("out", dst);
+  }
+};
+
 struct ConvFused {
   ConvShape shape;
   Activation activation;
@@ -121,12 +138,12 @@ struct ConvNewWeights {
 
 struct ConvBackwardData {
   ConvShape shape;
-  bool accumulate;
+  bool accumulate, to_f32 = false;
 
   std::string name() const { return strf("conv backward data%s %s", accumulate ? " +=" : "", shape.name().c_str()); }
   void run(Rig& rig) const {
     ConvDesc desc = shape.desc(rig.dtype(), true);
-    desc.adds_src_delta = accumulate;
+    desc.adds_src_delta = accumulate, desc.f32_dst = to_f32;
     ReadyConv conv(rig, desc);
     const Tensor ddst = rig.tensor(shape.output(), shape.dst), dsrc = rig.tensor(shape.input(), shape.src);
     conv.plan->backward_data(ddst, conv.weights, dsrc, accumulate, conv.workspace);
@@ -136,11 +153,12 @@ struct ConvBackwardData {
 
 struct ConvBackwardWeights {
   ConvShape shape;
-  bool accumulate;
+  bool accumulate, to_f32 = false;
 
   std::string name() const { return strf("conv backward weights%s %s", accumulate ? " +=" : "", shape.name().c_str()); }
   void run(Rig& rig) const {
-    const ConvDesc desc = shape.desc(rig.dtype(), true);
+    ConvDesc desc = shape.desc(rig.dtype(), true);
+    desc.f32_dst = to_f32;
     ReadyConv conv(rig, desc);
     const Tensor src = input_of(rig, shape), ddst = rig.tensor(shape.output(), shape.dst);
     float* dweights = static_cast<float*>(rig.memory(rig.backend().conv_weight_floats(desc.weights) * 4));
@@ -291,6 +309,14 @@ std::vector<OpCase> conv_cases() {
     if (!shape.planar && shape.src.before + shape.src.after == 0)
       for (const bool accumulate : {false, true})
         cases.push_back(op_case(ConvDataSummed{shape, activation, accumulate}, kF32, kBf16));
+  }
+  for (const ConvShape& shape : conv_shapes()) {
+    if (shape.groups != 1) continue;
+    flag = !flag;
+    for (const bool bias : {true, false}) cases.push_back(op_case(ConvToF32{shape, flag, bias}, kF32Tolerance, kF32Tolerance));
+    if (shape.planar) continue;
+    cases.push_back(op_case(ConvBackwardData{shape, flag, true}));
+    cases.push_back(op_case(ConvBackwardWeights{shape, flag, true}));
   }
   const ConvShape shape{.n = 2, .ic = 16, .oc = 32, .h = 7, .w = 9, .size = 3, .padding = 1, .dst = {16, 16}};
   for (const Activation activation : kAllActivations) cases.push_back(op_case(ConvFused{shape, activation, true, {32, 16}}));

@@ -66,17 +66,17 @@ std::vector<float> Rig::draw(int64_t count, float low, float high) {
   return values;
 }
 
-Tensor Rig::make(Shape shape, Margins margins, bool planar, const std::vector<float>& buffer_values) {
+Tensor Rig::make(Shape shape, Margins margins, bool planar, const std::vector<float>& buffer_values, DType dtype) {
   REQUIRE(margins.before % 16 == 0);
   REQUIRE((margins.after == 0 || shape.c % 16 == 0));
   Tensor whole;
-  whole.dtype = dtype_;
+  whole.dtype = dtype;
   whole.n = shape.n;
   whole.c = whole.buffer_c = margins.before + shape.c + margins.after;
   whole.h = shape.h;
   whole.w = shape.w;
   whole.planar = planar;
-  whole.data = memory(backend_.tensor_bytes(whole.n, whole.c, whole.h, whole.w, dtype_, planar));
+  whole.data = memory(backend_.tensor_bytes(whole.n, whole.c, whole.h, whole.w, dtype, planar));
   backend_.import_planar(buffer_values.data(), whole);
   buffers_.push_back({whole, buffer_values});
   Tensor view = whole;
@@ -87,14 +87,19 @@ Tensor Rig::make(Shape shape, Margins margins, bool planar, const std::vector<fl
 
 Tensor Rig::tensor(Shape shape, Margins margins, float low, float high) {
   const int64_t c = margins.before + shape.c + margins.after;
-  return make(shape, margins, false, draw(shape.n * c * shape.h * shape.w, low, high));
+  return make(shape, margins, false, draw(shape.n * c * shape.h * shape.w, low, high), dtype_);
+}
+
+Tensor Rig::f32_tensor(Shape shape, Margins margins) {
+  const int64_t c = margins.before + shape.c + margins.after;
+  return make(shape, margins, false, draw(shape.n * c * shape.h * shape.w), DType::f32);
 }
 
 Tensor Rig::planar(Shape shape, float low, float high) {
-  return make(shape, {}, true, draw(static_cast<int64_t>(shape.n) * shape.c * shape.h * shape.w, low, high));
+  return make(shape, {}, true, draw(static_cast<int64_t>(shape.n) * shape.c * shape.h * shape.w, low, high), dtype_);
 }
 
-Tensor Rig::with_values(Shape shape, const std::vector<float>& nchw) { return make(shape, {}, false, nchw); }
+Tensor Rig::with_values(Shape shape, const std::vector<float>& nchw) { return make(shape, {}, false, nchw, dtype_); }
 
 void Rig::set(const Tensor& t, const std::vector<float>& nchw) {
   REQUIRE(static_cast<int64_t>(nchw.size()) == t.count());

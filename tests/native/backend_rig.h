@@ -54,6 +54,8 @@ class Rig {
 
   // A tensor of drawn numbers; its buffer's other channels are drawn too, and must not change.
   Tensor tensor(Shape shape, Margins margins = {}, float low = -1, float high = 1);
+  // The same in f32 whatever the rig's type is.
+  Tensor f32_tensor(Shape shape, Margins margins = {});
   Tensor planar(Shape shape, float low = -1, float high = 1);
   Tensor with_values(Shape shape, const std::vector<float>& nchw);
   void set(const Tensor& t, const std::vector<float>& nchw);
@@ -83,7 +85,7 @@ class Rig {
     std::vector<float> initial;
   };
 
-  Tensor make(Shape shape, Margins margins, bool planar, const std::vector<float>& buffer_values);
+  Tensor make(Shape shape, Margins margins, bool planar, const std::vector<float>& buffer_values, DType dtype);
 
   Backend& backend_;
   const DType dtype_;

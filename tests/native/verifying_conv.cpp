@@ -31,7 +31,7 @@ void VerifyingConv::check_src(const Tensor& src, const char* role, bool is_delta
 
 void VerifyingConv::check_dst(const Tensor& dst, const char* role, bool is_delta) {
   backend_.shape(dst, desc_.n, desc_.weights.oc, desc_.oh, desc_.ow, role);
-  if (dst.dtype != desc_.dtype) ledger_.fault("%s is of another type than described", role);
+  if (dst.dtype != (is_delta ? desc_.dtype : desc_.dst_dtype())) ledger_.fault("%s is of another type than described", role);
   if (is_delta) return;
   if (dst.buffer_c != desc_.dst_buffer_c || dst.c_offset != desc_.dst_c_offset || dst.planar)
     ledger_.fault("%s lies otherwise than described", role);

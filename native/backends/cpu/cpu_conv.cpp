@@ -51,6 +51,8 @@ class Parts {
   int64_t used_ = 0;
 };
 
+memory::data_type data_type(DType dtype) { return dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32; }
+
 bool is_jit(const char* implementation) {
   const std::string name = implementation;
   return name.find("ref") == std::string::npos && name.find("gemm") != 0;
@@ -98,10 +100,11 @@ class OneDnnConv final : public ConvPlan {
     WeightReorder weights;
   };
 
-  memory::desc blocked(int n, int c, int h, int w) const;
-  memory::desc view_of(int n, int c, int buffer_c, int h, int w) const;
+  memory::desc blocked(int n, int c, int h, int w, memory::data_type type) const;
+  memory::desc view_of(int n, int c, int buffer_c, int h, int w, memory::data_type type) const;
   void make_forward();
   bool try_forward(const dnnl::post_ops& ops);
+  dnnl::convolution_forward::primitive_desc forward_hint(const memory::desc& src, const memory::desc& dst) const;
   BackwardData make_backward_data(const memory::desc& dsrc, const memory::desc& ddst) const;
   void make_backward_weights();
   void plan_workspace();
@@ -111,7 +114,7 @@ class OneDnnConv final : public ConvPlan {
   memory source(const Tensor& src, Parts& parts) const;
   void run(const dnnl::primitive& primitive, Arguments& arguments, const memory::desc& scratchpad, Parts& parts) const;
   void* view_data(const Tensor& t) const { return make_view(context_, t).base; }
-  void check_tensors(const Tensor& src, const Tensor& dst) const;
+  void check_tensors(const Tensor& src, const Tensor& dst, DType dst_dtype) const;
   template <class Body>
   auto guarded(Body body) const;
 
@@ -123,7 +126,7 @@ class OneDnnConv final : public ConvPlan {
   const bool widened_, planar_, import_source_;  // import_source_: a planar source goes to blocks first
   const memory::data_type type_;
   memory::dims strides_, dilates_, padding_;
-  memory::desc src_desc_, dst_desc_, planar_desc_, bias_desc_;
+  memory::desc src_desc_, dst_desc_, ddst_desc_, planar_desc_, bias_desc_;  // ddst: as dst, but of type_
   dnnl::primitive_attr plain_;
 
   dnnl::convolution_forward::primitive_desc forward_desc_;
@@ -162,24 +165,24 @@ OneDnnConv::OneDnnConv(const Context& context, OneDnn& dnn, const ConvDesc& desc
     : context_(context), dnn_(dnn), d_(desc), stored_(desc.weights, context.block()),
       used_(stored_.form() == WeightForm::narrow && !desc.src_planar ? stored_.widened() : stored_),
       widened_(used_.form() != stored_.form()), planar_(desc.src_planar && stored_.form() == WeightForm::narrow),
-      import_source_(desc.src_planar && !planar_),
-      type_(desc.dtype == DType::bf16 ? memory::data_type::bf16 : memory::data_type::f32), strides_{desc.stride_y, desc.stride_x},
+      import_source_(desc.src_planar && !planar_), type_(data_type(desc.dtype)), strides_{desc.stride_y, desc.stride_x},
       dilates_{desc.dilation - 1, desc.dilation - 1}, padding_{desc.padding, desc.padding} {
   DK_ASSERT(desc.stride_x >= 1 && desc.stride_y >= 1 && desc.dilation >= 1 && desc.padding >= 0);
   const int extent = (desc.weights.size - 1) * desc.dilation + 1;
   DK_ASSERT(desc.oh == (desc.ih + 2 * desc.padding - extent) / desc.stride_y + 1);
   DK_ASSERT(desc.ow == (desc.iw + 2 * desc.padding - extent) / desc.stride_x + 1);
-  DK_ASSERT(!desc.training || (desc.fused_activation == Activation::linear && !desc.fused_residual));
+  DK_ASSERT(!(desc.training || desc.f32_dst) || (desc.fused_activation == Activation::linear && !desc.fused_residual));
   guarded([&] {
     plain_.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     planar_desc_ = {{d_.n, d_.weights.ic, d_.ih, d_.iw}, type_, memory::format_tag::nchw};
     if (planar_)
       src_desc_ = planar_desc_;
     else if (import_source_)
-      src_desc_ = blocked(d_.n, used_.ic(), d_.ih, d_.iw);
+      src_desc_ = blocked(d_.n, used_.ic(), d_.ih, d_.iw, type_);
     else
-      src_desc_ = view_of(d_.n, used_.ic(), d_.src_buffer_c, d_.ih, d_.iw);
-    dst_desc_ = view_of(d_.n, used_.oc(), d_.dst_buffer_c, d_.oh, d_.ow);
+      src_desc_ = view_of(d_.n, used_.ic(), d_.src_buffer_c, d_.ih, d_.iw, type_);
+    dst_desc_ = view_of(d_.n, used_.oc(), d_.dst_buffer_c, d_.oh, d_.ow, data_type(d_.dst_dtype()));
+    ddst_desc_ = view_of(d_.n, used_.oc(), d_.dst_buffer_c, d_.oh, d_.ow, type_);
     bias_desc_ = {{used_.oc()}, memory::data_type::f32, memory::format_tag::x};
     zero_bias_.resize(static_cast<size_t>(used_.oc()));
     if (import_source_) {
@@ -190,12 +193,12 @@ OneDnnConv::OneDnnConv(const Context& context, OneDnn& dnn, const ConvDesc& desc
     make_forward();
     if (d_.training) {
       if (!d_.src_planar) {
-        data_ = make_backward_data(src_desc_, dst_desc_);
+        data_ = make_backward_data(src_desc_, ddst_desc_);
         const int64_t image = used_.ic() * static_cast<int64_t>(d_.ih) * d_.iw * dtype_bytes(d_.dtype);
         part_images_ = static_cast<int>(std::clamp<int64_t>(kAccumulateBytes / std::max<int64_t>(image, 1), 1, d_.n));
         while (d_.n % part_images_ != 0) --part_images_;
-        data_part_ = make_backward_data(blocked(part_images_, used_.ic(), d_.ih, d_.iw),
-                                        view_of(part_images_, used_.oc(), d_.dst_buffer_c, d_.oh, d_.ow));
+        data_part_ = make_backward_data(blocked(part_images_, used_.ic(), d_.ih, d_.iw, type_),
+                                        view_of(part_images_, used_.oc(), d_.dst_buffer_c, d_.oh, d_.ow, type_));
       }
       make_backward_weights();
     }
@@ -214,15 +217,15 @@ std::vector<std::string> OneDnnConv::implementations() const {
   return names;
 }
 
-memory::desc OneDnnConv::blocked(int n, int c, int h, int w) const {
-  return {{n, c, h, w}, type_, context_.block() == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c};
+memory::desc OneDnnConv::blocked(int n, int c, int h, int w, memory::data_type type) const {
+  return {{n, c, h, w}, type, context_.block() == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c};
 }
 
 // Channels [0, c) of a buffer; the view's own offset is in the data pointer.
-memory::desc OneDnnConv::view_of(int n, int c, int buffer_c, int h, int w) const {
+memory::desc OneDnnConv::view_of(int n, int c, int buffer_c, int h, int w, memory::data_type type) const {
   const int all = static_cast<int>(round_up(buffer_c, context_.block()));
   DK_ASSERT(c <= all);
-  return blocked(n, all, h, w).submemory_desc({n, c, h, w}, {0, 0, 0, 0});
+  return blocked(n, all, h, w, type).submemory_desc({n, c, h, w}, {0, 0, 0, 0});
 }
 
 bool OneDnnConv::try_forward(const dnnl::post_ops& ops) {
@@ -265,13 +268,28 @@ void OneDnnConv::make_forward() {
     forward_copy_.resize(static_cast<size_t>(used_.floats() * 4 + kAlign));
 }
 
+// What oneDNN wants to know of the forward pass that belongs to a backward one.
+dnnl::convolution_forward::primitive_desc OneDnnConv::forward_hint(const memory::desc& src, const memory::desc& dst) const {
+  const memory::desc any(used_.dims(), type_, memory::format_tag::any);
+  return {dnn_.engine,
+          prop_kind::forward_training,
+          algorithm::convolution_direct,
+          src,
+          any,
+          bias_desc_,
+          dst,
+          strides_,
+          dilates_,
+          padding_,
+          padding_,
+          plain_};
+}
+
 OneDnnConv::BackwardData OneDnnConv::make_backward_data(const memory::desc& dsrc, const memory::desc& ddst) const {
   const memory::desc any(used_.dims(), type_, memory::format_tag::any);
-  const dnnl::convolution_forward::primitive_desc hint(dnn_.engine, prop_kind::forward_training, algorithm::convolution_direct,
-                                                       dsrc, any, bias_desc_, ddst, strides_, dilates_, padding_, padding_,
-                                                       plain_);
   BackwardData made;
-  made.made = {dnn_.engine, algorithm::convolution_direct, dsrc, any, ddst, strides_, dilates_, padding_, padding_, hint, plain_};
+  made.made = {dnn_.engine, algorithm::convolution_direct, dsrc,  any, ddst, strides_, dilates_, padding_,
+               padding_,    forward_hint(dsrc, ddst),      plain_};
   made.primitive = dnnl::convolution_backward_data(made.made);
   made.weights = WeightReorder(context_, dnn_.engine, used_, made.made.weights_desc());
   return made;
@@ -281,9 +299,9 @@ void OneDnnConv::make_backward_weights() {
   const memory::desc any(used_.dims(), memory::data_type::f32, memory::format_tag::any);
   weights_desc_ = {dnn_.engine, algorithm::convolution_direct,
                    src_desc_,   any,
-                   dst_desc_,   strides_,
+                   ddst_desc_,  strides_,
                    dilates_,    padding_,
-                   padding_,    forward_desc_,
+                   padding_,    d_.f32_dst ? forward_hint(src_desc_, ddst_desc_) : forward_desc_,
                    plain_};
   weights_ = dnnl::convolution_backward_weights(weights_desc_);
   gradient_direct_ = weights_desc_.diff_weights_desc() == used_.desc();
@@ -314,9 +332,9 @@ void OneDnnConv::plan_workspace() {
   workspace_bytes_ = std::max({workspace_bytes_, data.used(), gradient.used()});
 }
 
-void OneDnnConv::check_tensors(const Tensor& src, const Tensor& dst) const {
+void OneDnnConv::check_tensors(const Tensor& src, const Tensor& dst, DType dst_dtype) const {
   DK_ASSERT(src.n == d_.n && src.c == d_.weights.ic && src.h == d_.ih && src.w == d_.iw && src.dtype == d_.dtype);
-  DK_ASSERT(dst.n == d_.n && dst.c == d_.weights.oc && dst.h == d_.oh && dst.w == d_.ow && dst.dtype == d_.dtype);
+  DK_ASSERT(dst.n == d_.n && dst.c == d_.weights.oc && dst.h == d_.oh && dst.w == d_.ow && dst.dtype == dst_dtype);
   DK_ASSERT(src.planar == d_.src_planar && src.buffer_c == d_.src_buffer_c && dst.buffer_c == d_.dst_buffer_c);
 }
 
@@ -368,7 +386,7 @@ void OneDnnConv::weights_changed(const float* weights) {
 
 void OneDnnConv::forward(const Tensor& src, const float* weights, const float* bias, const Tensor* residual, const Tensor& dst,
                          void* workspace) {
-  check_tensors(src, dst);
+  check_tensors(src, dst, d_.dst_dtype());
   DK_ASSERT(!d_.fused_residual || residual != nullptr);
   guarded([&] {
     Parts parts(workspace);
@@ -392,7 +410,7 @@ void OneDnnConv::forward(const Tensor& src, const float* weights, const float* b
 
 void OneDnnConv::backward_data(const Tensor& ddst, const float* weights, const Tensor& dsrc, bool accumulate, void* workspace) {
   DK_ASSERT(d_.training && !d_.src_planar);
-  check_tensors(dsrc, ddst);
+  check_tensors(dsrc, ddst, d_.dtype);
   const BackwardData& way = accumulate ? data_part_ : data_;
   guarded([&] {
     Parts parts(workspace);
@@ -426,12 +444,12 @@ void OneDnnConv::backward_data(const Tensor& ddst, const float* weights, const T
 
 void OneDnnConv::backward_weights(const Tensor& src, const Tensor& ddst, float* dweights, bool accumulate, void* workspace) {
   DK_ASSERT(d_.training);
-  check_tensors(src, ddst);
+  check_tensors(src, ddst, d_.dtype);
   guarded([&] {
     Parts parts(workspace);
     Arguments arguments;
     arguments.emplace(DNNL_ARG_SRC, source(src, parts));
-    arguments.emplace(DNNL_ARG_DIFF_DST, wrap(dst_desc_, view_data(ddst)));
+    arguments.emplace(DNNL_ARG_DIFF_DST, wrap(ddst_desc_, view_data(ddst)));
     // As the primitive writes them -> in the used order -> in the stored order -> added.
     const bool once = !accumulate;
     float* stored = once ? dweights : static_cast<float*>(parts.take(stored_.floats() * 4));

@@ -3,6 +3,7 @@
 // here, their deltas are added to the float sums.
 #include "cuda/conv.h"
 
+#include "cuda/conv_f32.h"
 #include "cuda/norm.h"
 #include "cuda/task.h"
 #include "cuda/tensors.h"
@@ -151,6 +152,11 @@ class CudaConv final : public ConvPlan {
   // True if the engine did all of it in one go.
   bool run_forward(const Tensor& src, const float* weights, const Epilogue& epilogue, const Tensor& dst, void* workspace) {
     DK_ASSERT((src_view() || is_whole(src)) && (dst_view() || is_whole(dst)));
+    if (desc_.dst_dtype() != desc_.dtype) {
+      DK_ASSERT(epilogue.activation == Activation::linear && epilogue.residual == nullptr && epilogue.sums == nullptr);
+      return engine_->forward_fused(src, used(weights), epilogue, dst, workspace,
+                                    [&] { conv_to_f32(context_, desc_, src, used(weights), epilogue.bias, dst); });
+    }
     return engine_->forward_fused(src, used(weights), epilogue, dst, workspace, [&] {
       const Tensor x = packed_src(src, workspace), y = is_whole(dst) ? dst : scratch(dst, workspace, dst_at());
       engine_->forward(x, used(weights), y, workspace);

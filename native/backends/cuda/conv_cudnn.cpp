@@ -145,8 +145,9 @@ class CudnnEngine final : public ConvEngine {
   // The kernels that fuse run on tensor cores, which are not exact enough for float. Where every run must give the same bits,
   // sums over a tensor are taken by passes of their own.
   bool fuses(const Epilogue& epilogue) const {
-    return desc_.dtype != DType::f32 && is_fusable(epilogue.activation) &&
-           (epilogue.changes_values() || epilogue.sums != nullptr) && !(context_.deterministic && epilogue.sums != nullptr);
+    const bool more = epilogue.changes_values() || epilogue.sums != nullptr || desc_.dst_dtype() != desc_.dtype;
+    return desc_.dtype != DType::f32 && is_fusable(epilogue.activation) && more &&
+           !(context_.deterministic && epilogue.sums != nullptr);
   }
   bool fuses_backward(const NormBackward* layer) const {
     return desc_.dtype != DType::f32 && (layer == nullptr || (is_fusable_backward(layer->activation) && !context_.deterministic));

@@ -156,7 +156,8 @@ class DirectEngine final : public ConvEngine {
   }
 
   bool forward_fused(const Tensor& x, const void* weights, const Epilogue& epilogue, const Tensor& y, void*,
-                     const std::function<void()>&) override {
+                     const std::function<void()>& apart) override {
+    if (y.dtype != x.dtype) return apart(), false;
     run_forward(x, weights, epilogue, y);
     if (epilogue.sums != nullptr)
       channel_sums(context_, y, epilogue.sums->rolling_mean, epilogue.sums->mean, epilogue.sums->variance);

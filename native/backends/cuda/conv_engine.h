@@ -32,7 +32,7 @@ struct Epilogue {
 };
 
 // Tensors are of desc.dtype, weights and their deltas too, stored as above. Bare convolutions take whole buffers; where a whole
-// layer is asked for, tensors may be views.
+// layer is asked for, tensors may be views, and forward's y is of desc.dst_dtype().
 class ConvEngine {
  public:
   virtual ~ConvEngine() = default;

@@ -109,6 +109,7 @@ std::string ConvGraph::key(const ConvDesc& d) const {
   std::string text =
       strf("%s %d x %dx%dx%d -> %dx%dx%d size %d stride %dx%d padding %d dilation %d %s", steps[static_cast<int>(step)], d.n,
            d.iw, d.ih, w.ic, d.ow, d.oh, w.oc, w.size, d.stride_x, d.stride_y, d.padding, d.dilation, dtype_name(d.dtype));
+  if (step == ConvStep::forward && d.dst_dtype() != d.dtype) text += strf(" to %s", dtype_name(d.dst_dtype()));
   text += strf(" act %d", static_cast<int>(activation));
   if (bias) text += " bias";
   if (residual) text += " residual";
@@ -130,7 +131,8 @@ CudnnGraph conv_graph(const ConvDesc& desc, const ConvGraph& what) {
   CudnnGraph graph;
   const Id x = graph.tensor(kX, x_dims, desc.dtype, buffer(what.src_buffer_c, ic));
   const Id weights = graph.tensor(kW, w_dims, in_floats ? DType::f32 : desc.dtype);
-  const Id y = graph.tensor(kY, y_dims, desc.dtype, buffer(what.dst_buffer_c, oc));
+  const DType y_type = what.step == ConvStep::forward ? desc.dst_dtype() : desc.dtype;
+  const Id y = graph.tensor(kY, y_dims, y_type, buffer(what.dst_buffer_c, oc));
   const CudnnGraph::Convolution conv{desc.stride_x, desc.stride_y, desc.padding, desc.dilation};
   if (what.step == ConvStep::backward_weights) {
     Builder builder(&graph, w_dims, DType::f32);
@@ -148,7 +150,7 @@ CudnnGraph conv_graph(const ConvDesc& desc, const ConvGraph& what) {
     }
     if (what.norm) end_norm(what, &builder, &graph, at, x);
   } else {
-    Builder builder(&graph, y_dims, desc.dtype);
+    Builder builder(&graph, y_dims, y_type);
     const bool ends = what.bias || what.residual || what.activation != Activation::linear;
     const Id at = ends ? builder.inner() : y;
     graph.conv_forward(conv, x, weights, at);

@@ -68,7 +68,8 @@ struct ConvDesc {
   ConvWeightShape weights;
   int n = 1, ih = 0, iw = 0, oh = 0, ow = 0;
   int stride_x = 1, stride_y = 1, padding = 0, dilation = 1;
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  // of sources, deltas, and weights as they are multiplied
+  bool f32_dst = false;      // dst is f32, never rounded to dtype: without groups, and nothing beyond the bias is fused
   int src_buffer_c = 0, dst_buffer_c = 0;  // channels of the buffers that the views lie in
   int src_c_offset = 0, dst_c_offset = 0;
   bool src_planar = false;      // the network's input
@@ -78,6 +79,8 @@ struct ConvDesc {
   Activation fused_activation = Activation::linear;
   bool fused_residual = false;
   int residual_buffer_c = 0, residual_c_offset = 0;
+
+  DType dst_dtype() const { return f32_dst ? DType::f32 : dtype; }
 };
 
 // Arrays of one batch-normalised layer; all padded per-channel arrays.
