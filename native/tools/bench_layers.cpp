@@ -56,7 +56,7 @@ std::vector<Kernel> forward_kernels(const LayerDef& layer, const LayerIo& io) {
   if (io.folded) return {};
   const double in = bytes_of(io.in[0]), out = bytes_of(io.out);
   if (layer.is(LayerKind::convolutional)) {
-    const double weights = weight_count(layer) * static_cast<double>(dtype_bytes(io.out.dtype));
+    const double weights = weight_count(layer) * static_cast<double>(dtype_bytes(io.in[0].dtype));
     const Kernel conv{conv_flop(layer, io.out), in + weights + (io.saved ? bytes_of(io.saved) : out)};
     if (!io.saved) return {conv};
     return {conv, {0, bytes_of(io.saved) + out + bytes_of(io.residual)}};

@@ -70,7 +70,8 @@ class Convolutional : public Layer {
     desc.ih = in.h, desc.iw = in.w, desc.oh = raw.h, desc.ow = raw.w;
     desc.stride_x = spec.stride_x, desc.stride_y = spec.stride_y;
     desc.padding = spec.pad * spec.dilation, desc.dilation = spec.dilation;
-    desc.dtype = raw.dtype;
+    desc.dtype = in.dtype;
+    desc.f32_dst = raw.dtype != in.dtype;
     desc.src_buffer_c = in.buffer_c, desc.src_c_offset = in.c_offset;
     desc.dst_buffer_c = raw.buffer_c, desc.dst_c_offset = raw.c_offset;
     desc.src_planar = in.planar;

@@ -1,5 +1,6 @@
 #include "model/network_def.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/status.h"
@@ -178,6 +179,20 @@ std::vector<const LayerDef*> NetworkDef::yolos() const {
     if (layer.is(LayerKind::yolo)) found.push_back(&layer);
   }
   return found;
+}
+
+bool NetworkDef::is_head(int layer) const {
+  const LayerDef& head = layers[static_cast<size_t>(layer)];
+  if (!head.is(LayerKind::convolutional)) return false;
+  const ConvolutionalSpec& conv = head.conv();
+  if (conv.batch_normalize || conv.activation != Activation::linear || conv.groups != 1) return false;
+  int readers = 0;
+  for (const LayerDef& reader : layers) {
+    const auto reads = std::count(reader.inputs.begin(), reader.inputs.end(), layer);
+    if (reads > 0 && !reader.is(LayerKind::yolo)) return false;
+    readers += static_cast<int>(reads);
+  }
+  return readers > 0;
 }
 
 NetworkDef define_network(const CfgFile& file) {

@@ -127,6 +127,9 @@ struct NetworkDef {
   const LayerDef* last_yolo() const;  // null when there is none
   int classes() const;                // of the last yolo layer, 0 without one
   std::vector<const LayerDef*> yolos() const;
+  // Whether a layer's output is logits: a linear convolution without groups and batch norm that nobody reads but [yolo] layers.
+  // They are f32 in networks of any type.
+  bool is_head(int layer) const;
 };
 
 // Builds the network of a cfg at its own input size. Throws Error(bad_input) naming file and line.

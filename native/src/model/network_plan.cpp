@@ -82,8 +82,8 @@ int Planner::plan_bytes(int64_t bytes) {
   return static_cast<int>(plan_.buffers_.size()) - 1;
 }
 
-int Planner::plan_tensor(const ValueBuffer& b) {
-  return plan_bytes(backend_.tensor_bytes(options_.batch, b.c, b.h, b.w, options_.dtype, b.planar));
+int Planner::plan_tensor(const ValueBuffer& b, DType dtype) {
+  return plan_bytes(backend_.tensor_bytes(options_.batch, b.c, b.h, b.w, dtype, b.planar));
 }
 
 void Planner::live(int plan, int time) {
@@ -95,15 +95,21 @@ void Planner::live(int plan, int time) {
 Tensor Planner::view(const Value& v) const {
   const ValueBuffer& b = buffers_[static_cast<size_t>(v.buffer)];
   Tensor t;
-  t.dtype = options_.dtype;
+  t.dtype = b.dtype;
   t.n = options_.batch, t.c = v.c, t.h = b.h, t.w = b.w;
   t.buffer_c = b.c, t.c_offset = v.c_offset, t.planar = b.planar;
   return t;
 }
 
+Tensor Planner::delta_view(const Value& v) const {
+  Tensor t = view(v);
+  t.dtype = options_.dtype;
+  return t;
+}
+
 void Planner::make_tensors() {
   for (ValueBuffer& b : buffers_) {
-    if (b.merged_into < 0) b.plan = plan_tensor(b);
+    if (b.merged_into < 0) b.plan = plan_tensor(b, b.dtype);
   }
   plan_.input_ = view(value(-1));
   point(&plan_.input_, plan_of(value(-1)));
@@ -117,10 +123,9 @@ void Planner::make_tensors() {
     }
     l.out = view(value(i));
     point(&l.out, plan_of(value(i)));
-    l.din.resize(l.in.size());
     l.din_accumulate.assign(l.in.size(), 0);
-    for (size_t k = 0; k < l.in.size(); ++k) l.din[k] = l.in[k];
-    l.dout = l.out;
+    for (int input : layer(i).inputs) l.din.push_back(delta_view(value(input)));
+    l.dout = delta_view(value(i));
     if (i + 1 < count_ && layer(i + 1).is(LayerKind::shortcut) && io(i + 1).folded) {
       const Value from = value(layer(i + 1).inputs[1]);
       l.residual = view(from);

@@ -30,11 +30,12 @@ class Planner {
   struct ValueBuffer {
     int c = 0, h = 0, w = 0;
     bool planar = false;
-    int plan = -1;         // index of the planned buffer of the outputs
-    int again_plan = -1;   // of the outputs computed again: a place of their own, needed only in the backward pass
-    int delta_plan = -1;   // of the deltas
-    int merged_into = -1;  // concatenation: all values were moved into that buffer
-    int delta_of = -1;     // deltas lie in that buffer's deltas (residual chains)
+    DType dtype = DType::f32;  // of the outputs; deltas are always of the network's
+    int plan = -1;             // index of the planned buffer of the outputs
+    int again_plan = -1;       // of the outputs computed again: a place of their own, needed only in the backward pass
+    int delta_plan = -1;       // of the deltas
+    int merged_into = -1;      // concatenation: all values were moved into that buffer
+    int delta_of = -1;         // deltas lie in that buffer's deltas (residual chains)
   };
 
   // Of a value buffer: the layers that write into it, and of those that read it in their backward pass the first and the last.
@@ -55,9 +56,10 @@ class Planner {
 
   void prepare_layers();
   int plan_bytes(int64_t bytes);
-  int plan_tensor(const ValueBuffer& b);
+  int plan_tensor(const ValueBuffer& b, DType dtype);
   void live(int plan, int time);
   Tensor view(const Value& v) const;
+  Tensor delta_view(const Value& v) const;
   void point(Tensor* tensor, int plan) { plan_.tensors_.emplace_back(tensor, plan); }
   void make_tensors();
   void forward_lifetimes();

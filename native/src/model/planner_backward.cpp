@@ -44,7 +44,7 @@ int Planner::delta_root(int buffer) const {
 
 int Planner::delta_plan(int buffer) {
   ValueBuffer& root = buffers_[static_cast<size_t>(delta_root(buffer))];
-  if (root.delta_plan < 0) root.delta_plan = plan_tensor(root);
+  if (root.delta_plan < 0) root.delta_plan = plan_tensor(root, options_.dtype);
   return root.delta_plan;
 }
 
@@ -130,7 +130,7 @@ void Planner::point_zeroes() {
   for (const auto& [i, v] : pending_zero_) ++needed[i];
   for (const auto& [i, n] : needed) io(i).zero_first.reserve(n);
   for (const auto& [i, v] : pending_zero_) {
-    io(i).zero_first.push_back(view(v));
+    io(i).zero_first.push_back(delta_view(v));
     point(&io(i).zero_first.back(), delta_plan(v.buffer));
   }
 }

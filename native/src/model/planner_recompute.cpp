@@ -33,7 +33,7 @@ void Planner::choose_recomputed() {
     if (!can_recompute(buffer)) continue;
     const Users& users = users_[static_cast<size_t>(buffer)];
     ValueBuffer& again = buffers_[static_cast<size_t>(buffer)];
-    again.again_plan = plan_tensor(again);
+    again.again_plan = plan_tensor(again, again.dtype);
     live(again.again_plan, backward_time(users.last_reader));
     for (int i : users.writers) {
       io(i).out_again = io(i).out;

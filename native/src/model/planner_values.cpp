@@ -26,7 +26,7 @@ void Planner::find_consumers() {
 
 int Planner::new_buffer(int c, int h, int w, bool planar) {
   ValueBuffer buffer;
-  buffer.c = c, buffer.h = h, buffer.w = w, buffer.planar = planar;
+  buffer.c = c, buffer.h = h, buffer.w = w, buffer.planar = planar, buffer.dtype = options_.dtype;
   buffers_.push_back(buffer);
   return static_cast<int>(buffers_.size()) - 1;
 }
@@ -78,6 +78,7 @@ void Planner::place_values() {
     const Dims& out = with_tail ? layer(i + 1).out : l.out;
     if (with_tail) io(i).tail = norm_tail(layer(i + 1));
     value(i) = {new_buffer(out.c, out.h, out.w, false), 0, out.c};
+    if (def_.is_head(i)) buffer_of(value(i)).dtype = DType::f32;
   }
 }
 
