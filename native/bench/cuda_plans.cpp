@@ -43,7 +43,7 @@ struct Question {
   int64_t workspace = 0;
 };
 
-ConvDesc describe(const LayerDef& layer, int batch, DType dtype) {
+ConvDesc describe(const NetworkDef& def, const LayerDef& layer, int batch, DType dtype) {
   const ConvolutionalSpec& spec = layer.conv();
   ConvDesc desc;
   desc.weights = {layer.in.c, spec.filters, spec.size, spec.groups};
@@ -52,6 +52,7 @@ ConvDesc describe(const LayerDef& layer, int batch, DType dtype) {
   desc.stride_x = spec.stride_x, desc.stride_y = spec.stride_y;
   desc.padding = spec.pad * spec.dilation, desc.dilation = spec.dilation;
   desc.dtype = dtype;
+  desc.f32_dst = dtype != DType::f32 && def.is_head(layer.index);
   desc.src_buffer_c = layer.in.c, desc.dst_buffer_c = spec.filters;
   return desc;
 }
@@ -108,17 +109,28 @@ const ConvolutionalSpec* normalised_input(const NetworkDef& def, const LayerDef&
   return input.is(LayerKind::convolutional) && input.conv().batch_normalize ? &input.conv() : nullptr;
 }
 
-void ask_for_fusions(Questions* questions, const NetworkDef& def, const LayerDef& layer, const ConvDesc& desc) {
+// A head's results are never rounded: cuDNN has only compiled kernels for that, and the back end one of its own.
+void ask_for_forward(Questions* questions, const LayerDef& layer, const ConvDesc& desc) {
   const ConvolutionalSpec& spec = layer.conv();
   cuda::ConvGraph ends;
   ends.bias = true;
   ends.activation = spec.activation;
+  if (desc.f32_dst) return ask(questions, "forward to floats with bias", false, desc, ends);
+  ask(questions, "forward", true, desc, {});
+  if (desc.dtype == DType::f32) return;
   ask(questions, "forward with bias and activation", false, desc, ends);
   if (spec.batch_normalize) {
     cuda::ConvGraph sums;
     sums.sums = true;
     ask(questions, "forward with the sums of batch norm", false, desc, sums);
   }
+  cuda::ConvGraph view;
+  view.sums = spec.batch_normalize;
+  view.src_buffer_c = 2 * desc.weights.ic;
+  ask(questions, "forward from a view", false, desc, view);
+}
+
+void ask_for_fused_deltas(Questions* questions, const NetworkDef& def, const LayerDef& layer, const ConvDesc& desc) {
   cuda::ConvGraph weights;
   weights.step = cuda::ConvStep::backward_weights;
   weights.adds = true;
@@ -134,24 +146,20 @@ void ask_for_fusions(Questions* questions, const NetworkDef& def, const LayerDef
     data.adds = false;
     ask(questions, "deltas of the input on through batch norm", false, desc, data);
   }
-  cuda::ConvGraph view;
-  view.sums = spec.batch_normalize;
-  view.src_buffer_c = 2 * desc.weights.ic;
-  ask(questions, "forward from a view", false, desc, view);
 }
 
 Questions questions_of(const NetworkDef& def, int batch, DType dtype) {
   Questions questions;
   for (const LayerDef& layer : def.layers) {
     if (!layer.is(LayerKind::convolutional) || layer.conv().groups != 1) continue;
-    const ConvDesc desc = describe(layer, batch, dtype);
-    ask(&questions, "forward", true, desc, {});
+    const ConvDesc desc = describe(def, layer, batch, dtype);
+    ask_for_forward(&questions, layer, desc);
     cuda::ConvGraph back;
     back.step = cuda::ConvStep::backward_weights;
     ask(&questions, "deltas of the weights", true, desc, back);
     back.step = cuda::ConvStep::backward_data;
     if (layer.index > 0) ask(&questions, "deltas of the input", true, desc, back);
-    if (dtype != DType::f32) ask_for_fusions(&questions, def, layer, desc);
+    if (dtype != DType::f32) ask_for_fused_deltas(&questions, def, layer, desc);
   }
   return questions;
 }
