@@ -76,9 +76,11 @@ class TrainOptions:
 class TrainingProcess:
     """The training of one run folder. Made by start() or attach()."""
 
-    def __init__(self, run: RunDir, child: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, run: RunDir, child: subprocess.Popen[bytes] | None = None, begins_at: int = 0) -> None:
+        """begins_at: where in the events what the child says begins."""
         self.run = run
         self._child = child
+        self._begins_at = begins_at
         if child is not None:
             threading.Thread(target=child.wait, name=f"wait-{child.pid}", daemon=True).start()
 
@@ -95,12 +97,13 @@ class TrainingProcess:
             run.stop.unlink(missing_ok=True)
             with run.events.open("ab") as events, run.log.open("ab") as log:
                 _end_last_line(run.events)
+                begins_at = run.events.stat().st_size
                 child = subprocess.Popen(
                     command, cwd=run.folder, stdin=subprocess.DEVNULL, stdout=events, stderr=log, start_new_session=True
                 )
         except OSError as error:
             raise DiskError(f"the training can't be started: {reason(error)}", str(run.folder)) from error
-        return cls(run, child)
+        return cls(run, child, begins_at)
 
     @classmethod
     def attach(cls, folder: StrPath) -> TrainingProcess:
@@ -117,6 +120,11 @@ class TrainingProcess:
             return self._child.pid if self._child.returncode is None else None
         return _lock_pid(self.run) if lock_holder_lives(self.run) else None
 
+    @property
+    def first_pid(self) -> int | None:
+        """As its hello has it: also of a trainer that has ended, unless somebody else started that one."""
+        return self.pid if self._child is None else self._child.pid
+
     def is_alive(self) -> bool:
         """Whether the trainer lives, whoever started it."""
         if self._child is not None:
@@ -129,9 +137,13 @@ class TrainingProcess:
         A line that can't be read comes as a Log of level "error". timeout_s ends the following early; the next call
         with from_start reads everything again. When no hello comes in 10 s, a Log shows the end of train.log.
         """
+        return self._follow(0 if from_start else None, timeout_s)
+
+    def _follow(self, begins_at: int | None, timeout_s: float | None) -> Iterator[Event]:
+        """begins_at: in the file of events; None for its end."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         hello_by: float | None = time.monotonic() + HELLO_TIMEOUT_S
-        with _LineReader(self.run.events, from_start) as reader:
+        with _LineReader(self.run.events, begins_at) as reader:
             while True:
                 alive = self.is_alive()  # asked before reading: what a dead one wrote is all there
                 for line in reader.lines():
@@ -142,7 +154,7 @@ class TrainingProcess:
                         yield event
                 if not alive or (deadline is not None and time.monotonic() >= deadline):
                     return
-                if from_start and hello_by is not None and time.monotonic() >= hello_by:
+                if begins_at is not None and hello_by is not None and time.monotonic() >= hello_by:
                     hello_by = None
                     yield Log("warning", f"no sign of the trainer in {HELLO_TIMEOUT_S:.0f} s; its log: {self.log_tail()}")
                 time.sleep(_POLL_S)
@@ -186,17 +198,22 @@ class TrainingProcess:
         """How the training ended. Raises what it failed with, or InternalError with the end of train.log for a crash."""
         if self.is_alive():
             raise FormatError("the training is still at work", str(self.run.folder))
-        last: Done | Error | None = None
-        for event in self.follow():
-            if isinstance(event, Hello):
-                last = None
-            elif isinstance(event, (Done, Error)):
-                last = event
+        last = self.last_word()
         if isinstance(last, Done):
             return last
         if last is not None:
             raise error_for_status(last.code, last.text)
         raise self._crash()
+
+    def last_word(self) -> Done | Error | None:
+        """Of a trainer that has ended; None where it could say none. One that was started before it here is not asked."""
+        last: Done | Error | None = None
+        for event in self._follow(self._begins_at, None):
+            if isinstance(event, Hello):
+                last = None
+            elif isinstance(event, (Done, Error)):
+                last = event
+        return last
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines of train.log, "" when there is none."""
@@ -268,15 +285,14 @@ def _read_event(line: bytes) -> Event | None:
 
 
 class _LineReader:
-    """Whole lines of a file that grows."""
+    """Whole lines of a file that grows. begins_at: None for its end."""
 
-    def __init__(self, path: Path, from_start: bool) -> None:
+    def __init__(self, path: Path, begins_at: int | None) -> None:
         try:
             self._file = path.open("rb")
         except OSError as error:
             raise DiskError(f"can't read: {reason(error)}", str(path)) from error
-        if not from_start:
-            self._file.seek(0, os.SEEK_END)
+        self._file.seek(*((0, os.SEEK_END) if begins_at is None else (begins_at, os.SEEK_SET)))
         self._rest = bytearray()
 
     def __enter__(self) -> _LineReader:

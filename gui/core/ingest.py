@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from darknet_bridge.training import Checkpoint, Done, Error, Eval, Event, Hello, Log, NetInfo, Sample, Smaller, Step
+from darknet_bridge.training import Checkpoint, Done, Eval, Event, Hello, Log, NetInfo, Sample, Smaller, Step
 
 from .records import CheckpointFile, ClassScore, Evaluation, Metric, Run, SampleBox, SampleShot
 from .workspace import Workspace
@@ -31,14 +31,14 @@ class Live:
 class Ingest:
     """Of one run. `take` each event, `flush` when there is time; not for two threads.
 
-    last: the newest process's last word. net: of the newest hello. saved: step of the newest checkpoint. top: best mAP of the
+    pid, net: of the newest process's hello. saved: step of the newest checkpoint. top: best mAP of the
     newest process, 0..1; without_gain: its evaluations since then. fewer: images at a time before and after memory
     ran out, and the parts then; whoever acts on it clears it.
     """
 
     run: Run
     live: Live
-    last: Done | Error | None = None
+    pid: int | None = None
     net: NetInfo | None = None
     saved: int | None = None
     top: float | None = None
@@ -77,10 +77,8 @@ class Ingest:
             self._checkpoint(event)
         elif isinstance(event, Log) and event.level != "info":
             self._say(event.text)
-        elif isinstance(event, (Done, Error)):
-            self.last = event
-            if isinstance(event, Done):
-                self._own = max(self._own, event.seconds)
+        elif isinstance(event, Done):
+            self._own = max(self._own, event.seconds)
 
     @property
     def seconds(self) -> float:
@@ -116,7 +114,7 @@ class Ingest:
         self._metrics, self._evaluations, self._checkpoints, self._best = [], [], [], None
 
     def _hello(self, event: Hello) -> None:
-        self.last, self.net = None, event.net
+        self.pid, self.net = event.pid, event.net
         self.top, self.without_gain = None, 0
         if event.start_iteration > 0:
             self.saved = event.start_iteration

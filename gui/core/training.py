@@ -141,12 +141,13 @@ class Queue:
                 return
             with self._lock:
                 stop = self._stopping.pop(run.id, None)
-            short = stop is None and watch.ran_out(ingest.last)
+            last = process.last_word()
+            short = stop is None and watch.ran_out(last)
             fewer = less_memory.smaller(run, ingest.net) if short else None
             if fewer is None:
                 around = Around(ingest.saved, _rate(run), stop.why if stop else "", short)
                 pausing = stop is not None and stop.pause
-                self._end(run, ending_of(ingest.last, ingest.live.step, process.log_tail(), pausing, around))
+                self._end(run, ending_of(last, ingest.live.step, process.log_tail(), pausing, around))
                 return
             less_memory.keep(run, fewer.subdivisions)
             process = None
@@ -154,7 +155,7 @@ class Queue:
 
     def _followed(self, run: Run, process: TrainingProcess) -> Ingest | None:
         """What the process said, once it is gone and the library has all of it; None when the window closes before."""
-        ingest = Ingest.of(run)
+        ingest, pid = Ingest.of(run), process.first_pid
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         follower = threading.Thread(target=_follow, args=(process, events), name="follow", daemon=True)
         follower.start()
@@ -164,7 +165,8 @@ class Queue:
         while not ended and not self._closing.is_set():
             ended = self._take(ingest, events)
             self._goes_on_smaller(run, ingest)
-            self._stop_by_itself(run, ready, ingest)
+            if ingest.pid == pid:  # else what was read is still of a process before it
+                self._stop_by_itself(run, ready, ingest)
             with self._lock:
                 wanted = self._stopping.get(run.id)
             if wanted is not None:

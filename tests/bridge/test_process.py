@@ -100,6 +100,21 @@ def test_a_crash_shows_the_log_and_the_next_run_is_readable(run: RunDir, monkeyp
     assert again.result().reason == "finished"
 
 
+def test_a_trainer_without_a_word_does_not_have_that_of_the_one_before(
+    run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert TrainingProcess.start(run).wait(20)
+    silent = tmp_path / "silent" / "darknet"
+    silent.parent.mkdir()
+    silent.write_text("#!/bin/sh\nkill -9 $$\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("DARKNET_BRIDGE_NATIVE", str(silent.parent))
+    process = TrainingProcess.start(run)
+    assert process.wait(20) and process.last_word() is None
+    with pytest.raises(InternalError, match="signal 9"):
+        process.result()
+
+
 @pytest.mark.parametrize(("code", "error"), [(10, FormatError), (12, OutOfMemoryError), (13, DiskError), (70, InternalError)])
 def test_failures_are_raised_as_what_they_are(
     run: RunDir, monkeypatch: pytest.MonkeyPatch, code: int, error: type[DarknetError]

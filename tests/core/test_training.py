@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -19,6 +20,7 @@ import pytest
 
 from darknet_bridge.errors import CancelledError
 from darknet_bridge.formats import read_cfg, write_cfg
+from darknet_bridge.program import find_program
 from darknet_bridge.training import Done, Error, Eval, Hello, RunDir, Smaller, TrainingProcess, TrainOptions
 from gui.core import less_memory
 from gui.core.checkpoints import selected, usable
@@ -147,7 +149,9 @@ def test_a_second_stop_says_why_there_is_no_map(workspace: Workspace, experiment
     assert why_unmeasured(stopped) == f"{stopped.reason} Continue it to see how good the model is."
 
 
-def test_a_training_ends_by_itself_at_a_map(workspace: Workspace, experiment: int, line: Queue) -> None:
+def test_a_training_ends_by_itself_at_a_map(
+    workspace: Workspace, experiment: int, line: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also for a window that was closed when the mAP was reached. The evaluation is put into the trainer's words."""
     run = prepare_run(workspace, experiment, replace(ENDLESS, stop_at_map=60.0), nothing)
     wait_for(workspace, run.id, lambda run: run.done_steps >= 3)
@@ -162,12 +166,35 @@ def test_a_training_ends_by_itself_at_a_map(workspace: Workspace, experiment: in
     again.start()
     stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
     assert (stopped.state, stopped.reason) == (RunState.STOPPED, "mAP reached 60 %.")
+    start_slowly(monkeypatch, tmp_path)  # what the process before said is read long before the new one says anything
     again.resume(run.id)  # who goes on wants more than that
     further = wait_for(workspace, run.id, lambda run: run.done_steps > stopped.done_steps + 3)
     assert further.state is RunState.RUNNING
     again.stop(run.id)
     wait_for(workspace, run.id, lambda run: not run.state.is_active)
     again.close()
+
+
+def start_slowly(monkeypatch: pytest.MonkeyPatch, folder: Path, then: str = "exec") -> None:
+    """As with a card, whose library takes seconds to load. then: what the shell does with the real program."""
+    wrapper = folder / "slow-darknet"
+    wrapper.write_text(f'#!/bin/sh\nsleep 1\n{then} {shlex.quote(str(find_program()))} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setattr("darknet_bridge.training.process.find_program", lambda: wrapper)
+
+
+def test_a_process_that_ends_without_a_word_does_not_have_the_last_one_of_the_process_before(
+    workspace: Workspace, experiment: int, line: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = prepare_run(workspace, experiment, ENDLESS, nothing)
+    wait_for(workspace, run.id, lambda run: run.done_steps >= 3)
+    line.stop(run.id)
+    stopped = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert stopped.state is RunState.STOPPED
+    start_slowly(monkeypatch, tmp_path, "kill -9 $$ #")
+    line.resume(run.id)
+    ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
+    assert ended.state is RunState.PAUSED and "switched off" in ended.reason
 
 
 def say_evaluation(folder: Path, score: float) -> None:
