@@ -187,6 +187,7 @@ class FasterLater final : public VerifyingBackend {
  public:
   FasterLater() : VerifyingBackend(MemoryRules{}) {}
   int64_t plans_generation() const override { return generation; }
+  bool keeps_sizes() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     work();
     ++recorded;
@@ -259,6 +260,51 @@ TEST_SUITE("recording") {
     CHECK((thrice() == 0 && backend.replayed == 4));
     backend.generation = 1;
     CHECK((thrice() == 2 && backend.recorded == 2 && backend.replayed == 5));
+  }
+
+  TEST_CASE("a network that comes back to an input size has its recordings there") {
+    FasterLater backend;
+    const NetworkDef def = define_network(parse_cfg(kNet, "recorded.cfg"));
+    ParamStore store(def, backend, {true, false});
+    Network network(def, backend, {true, DType::bf16, kImages, false, kParts});
+    network.resize(96, 96);
+    network.allocate();
+    const auto train_at = [&](int size) {
+      network.resize(size, size);
+      network.weights_changed(store);
+      CHECK((network.def().net.width == size && network.plan().input().w == size));
+      TrainPass pass;
+      const Batch batch = made_up_batch(network.def(), 0);
+      pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data();
+      for (int i = 0; i < 3; ++i) network.train(store, pass);
+      return backend.recorded;
+    };
+    CHECK(train_at(64) == 1);
+    CHECK(train_at(96) == 2);
+    CHECK((train_at(64) == 2 && backend.replayed == 1 + 1 + 3));
+    CHECK((train_at(96) == 2 && backend.replayed == 1 + 1 + 3 + 3));
+    network.allocate(network.memory().arena * 4);  // elsewhere: what was recorded there is of no use
+    CHECK(train_at(64) == 3);
+    CHECK(train_at(96) == 4);
+  }
+
+  TEST_CASE("input sizes of a network on the card share the 16-bit copies of its weights") {
+    const std::unique_ptr<Backend> backend = make_cuda_backend(0);
+    const NetworkDef def = define_network(parse_cfg(kNet, "recorded.cfg"));
+    ParamStore store(def, *backend, {true, false});
+    const int64_t before = backend->allocated_bytes();
+    Network network(def, *backend, {true, DType::bf16, kImages, false, kParts});
+    network.resize(96, 96);
+    network.allocate();
+    network.weights_changed(store);
+    const NetworkMemory planned = network.memory();
+    CHECK(planned.plans > 0);
+    const int64_t one = backend->allocated_bytes() - before;
+    for (const int size : {64, 32, 96, 64}) {
+      network.resize(size, size);
+      network.weights_changed(store);
+      CHECK(backend->allocated_bytes() - before == one);
+    }
   }
 
   TEST_CASE("what waits, or takes memory, can't be recorded") {

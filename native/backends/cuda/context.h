@@ -13,6 +13,8 @@ class Backend;
 
 namespace dk::cuda {
 
+class RoundedCopies;
+
 // Throws Error(memory) or Error(device) with the call's own words.
 void check(cudaError_t result, const char* call);
 
@@ -27,6 +29,7 @@ struct Context {
   bool deterministic = false;  // the same bits on every run
   int device = 0;
   void* engines = nullptr;    // what convolutions share (conv_engine.h)
+  RoundedCopies* rounded = nullptr;
   float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
   int* not_finite = nullptr;  // set by a scaling whose results left the finite numbers
 };

@@ -83,8 +83,6 @@ class CudaConv final : public ConvPlan {
     engine_bytes_ = aligned(engine_->workspace_bytes());
   }
 
-  ~CudaConv() override { context_.backend->release(rounded_); }
-
   // [engine][packed source][packed result][deltas of the weights], as far as they can be needed.
   int64_t workspace_bytes() const override {
     return dst_at() + (dst_view() ? dst_bytes_ : 0) + (desc_.training ? weight_bytes_ : 0);
@@ -99,10 +97,10 @@ class CudaConv final : public ConvPlan {
   // Nothing in f32, which computes with the weights themselves.
   void add_rounding(const float* weights, Roundings* all) {
     if (desc_.dtype == DType::f32) return;
-    if (rounded_ == nullptr) rounded_ = context_.backend->allocate(weight_bytes_);
+    rounded_ = context_.rounded->of(context_.backend, weights, desc_.dtype, weight_bytes_);
     if (all->count == Roundings::kMost || all->dtype != desc_.dtype) launch(context_, all);
     all->dtype = desc_.dtype;
-    all->each[all->count] = {weights, rounded_, stored_.floats()};
+    all->each[all->count] = {weights, rounded_.get(), stored_.floats()};
     all->first_block[all->count++] = all->blocks;
     all->blocks += static_cast<unsigned>(ceil_div(stored_.floats() / kLanes, kRoundedVectors * kBlock));
   }
@@ -181,7 +179,7 @@ class CudaConv final : public ConvPlan {
   }
 
   const void* used(const float* weights) const {
-    return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : rounded_;
+    return desc_.dtype == DType::f32 ? static_cast<const void*>(weights) : rounded_.get();
   }
 
   bool src_view() const { return desc_.src_buffer_c != desc_.weights.ic; }
@@ -218,10 +216,21 @@ class CudaConv final : public ConvPlan {
   const StoredWeights stored_;
   const std::unique_ptr<ConvEngine> engine_;
   int64_t src_bytes_ = 0, dst_bytes_ = 0, weight_bytes_ = 0, engine_bytes_ = 0;
-  void* rounded_ = nullptr;
+  std::shared_ptr<void> rounded_;
 };
 
 }  // namespace
+
+std::shared_ptr<void> RoundedCopies::of(Backend* backend, const float* weights, DType dtype, int64_t bytes) {
+  std::erase_if(copies_, [](const auto& copy) { return copy.second.expired(); });
+  std::weak_ptr<void>& known = copies_[{weights, dtype, bytes}];
+  std::shared_ptr<void> copy = known.lock();
+  if (copy == nullptr) {
+    copy = {backend->allocate(bytes), [backend](void* memory) { backend->release(memory); }};
+    known = copy;
+  }
+  return copy;
+}
 
 std::unique_ptr<ConvPlan> make_conv_plan(const Context& context, const ConvDesc& desc, std::unique_ptr<ConvEngine> engine) {
   return std::make_unique<CudaConv>(context, desc, std::move(engine));

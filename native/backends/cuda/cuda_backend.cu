@@ -44,6 +44,7 @@ class CudaBackend final : public Backend {
     context_.device = device;
     context_.deterministic = deterministic;
     context_.backend = this;
+    context_.rounded = &rounded_;
     DK_CUDA(cudaSetDevice(device));
     DK_CUDA(cudaGetDeviceProperties(&properties_, device));
     DK_CUDA(cudaStreamCreate(&context_.stream));
@@ -165,6 +166,7 @@ class CudaBackend final : public Backend {
   void batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) override {
     cuda::batch_norm_backward_summed(context_, g, x, bn, dx);
   }
+  bool keeps_sizes() const override { return true; }
   int64_t plans_generation() const override { return cuda::plans_generation(context_); }
   bool fuses(const NormTail& tail, Activation act, int h, int w) const override { return cuda::fuses_tail(tail, act, h, w); }
   void batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation act, const NormTail& tail, bool summed,
@@ -287,6 +289,7 @@ class CudaBackend final : public Backend {
 
   const int device_;
   cudaDeviceProp properties_{};
+  cuda::RoundedCopies rounded_;
   Context context_;
   std::unique_ptr<cuda::SmallUploads> small_uploads_;
   float* staging_ = nullptr;

@@ -387,6 +387,10 @@ class Backend {
     return nullptr;
   }
 
+  // A network may keep the plans and recordings of input sizes that it leaves and comes back to: they hold no memory but what is
+  // held once for all of them.
+  virtual bool keeps_sizes() const { return false; }
+
   // Training pictures drawn on the device (backend/picture_renderer.h); nothing where pictures are drawn on the host. The
   // renderer must be gone before the back end.
   virtual std::unique_ptr<PictureRenderer> make_renderer(const RendererOptions&) { return nullptr; }

@@ -55,32 +55,28 @@ HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights) {
 }
 
 Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options)
-    : def_(def), backend_(backend), options_(options), recorder_(backend) {
+    : backend_(backend), options_(options) {
   if (options.batch < 1) fail(Status::internal, "a batch of %d", options.batch);
   if (!backend.supports(options.dtype)) {
     fail(Status::device, "%s can't compute in %s", backend.name().c_str(), dtype_name(options.dtype));
   }
-  build();
+  build(def);
 }
 
 Network::~Network() {
-  recorder_.forget();
-  layers_.clear();
+  sizes_.clear();
   if (step_.block != nullptr) backend_.release(step_.block);
   if (arena_ != nullptr) backend_.release(arena_);
   if (workspace_ != nullptr) backend_.release(workspace_);
 }
 
-void Network::build() {
-  recorder_.forget();
-  plan_.reset();
-  layers_.clear();
-  yolos_.clear();
-  for (const LayerDef& layer : def_.layers) {
-    layers_.push_back(layer_type(layer.kind).make(layer));
+void Network::build(const NetworkDef& def) {
+  auto sized = std::make_unique<Sized>(def, backend_);
+  for (const LayerDef& layer : sized->def.layers) {
+    sized->layers.push_back(layer_type(layer.kind).make(layer));
     if (!layer.is(LayerKind::yolo)) continue;
-    yolos_.push_back(static_cast<YoloLayer*>(layers_.back().get()));
-    yolos_.back()->head = static_cast<int>(yolos_.size()) - 1;
+    sized->yolos.push_back(static_cast<YoloLayer*>(sized->layers.back().get()));
+    sized->yolos.back()->head = static_cast<int>(sized->yolos.size()) - 1;
   }
   PlanOptions plan_options;
   plan_options.training = options_.training;
@@ -88,42 +84,51 @@ void Network::build() {
   plan_options.batch = options_.batch;
   plan_options.recompute = options_.recompute;
   plan_options.raw_heads = options_.raw_heads;
-  plan_options.frozen = options_.training ? frozen_until(def_) : -1;
-  plan_ = std::make_unique<NetworkPlan>(def_, layers_, backend_, plan_options);
+  plan_options.frozen = options_.training ? frozen_until(def) : -1;
+  sized->plan = std::make_unique<NetworkPlan>(sized->def, sized->layers, backend_, plan_options);
+  now_ = sized.get();
+  sizes_[{def.net.width, def.net.height}] = std::move(sized);
 }
 
 NetworkMemory Network::memory() const {
   NetworkMemory memory;
-  memory.arena = plan_->arena_bytes();
-  memory.workspace = plan_->workspace_bytes();
-  memory.plans = plan_->private_bytes();
+  memory.arena = now_->plan->arena_bytes();
+  memory.workspace = now_->plan->workspace_bytes();
+  memory.plans = now_->plan->private_bytes();
   if (options_.training) memory.step = step_bytes();
-  memory.staging = backend_.staging_bytes(plan_->input().count());
+  memory.staging = backend_.staging_bytes(now_->plan->input().count());
   return memory;
 }
 
 void Network::allocate(int64_t arena_bytes, int64_t workspace_bytes) {
-  const int64_t arena_needed = std::max(arena_bytes, plan_->arena_bytes());
-  const int64_t workspace_needed = std::max(workspace_bytes, plan_->workspace_bytes());
-  if (arena_ == nullptr || arena_needed > arena_bytes_) {
-    if (arena_ != nullptr) backend_.release(arena_);
-    arena_ = nullptr;
-    arena_ = backend_.allocate(std::max<int64_t>(arena_needed, 64));
-    arena_bytes_ = arena_needed;
-  }
-  if (workspace_ == nullptr || workspace_needed > workspace_bytes_) {
-    if (workspace_ != nullptr) backend_.release(workspace_);
-    workspace_ = nullptr;
-    workspace_ = backend_.allocate(std::max<int64_t>(workspace_needed, 64));
-    workspace_bytes_ = workspace_needed;
-  }
-  plan_->bind(arena_);
-  recorder_.forget();
+  forget_recordings();
+  make_room(arena_bytes, workspace_bytes);
   if (options_.training && step_.block == nullptr) allocate_step();
 }
 
+void Network::make_room(int64_t arena_bytes, int64_t workspace_bytes) {
+  const bool arena_moved = grow(&arena_, &arena_bytes_, std::max(arena_bytes, plan().arena_bytes()));
+  const bool workspace_moved = grow(&workspace_, &workspace_bytes_, std::max(workspace_bytes, plan().workspace_bytes()));
+  if (arena_moved || workspace_moved) forget_recordings();
+  now_->plan->bind(arena_);
+}
+
+// True if the block is another one now.
+bool Network::grow(void** block, int64_t* bytes, int64_t needed) {
+  if (*block != nullptr && needed <= *bytes) return false;
+  if (*block != nullptr) backend_.release(*block);
+  *block = nullptr;
+  *block = backend_.allocate(std::max<int64_t>(needed, 64));
+  *bytes = needed;
+  return true;
+}
+
+void Network::forget_recordings() {
+  for (auto& [size, sized] : sizes_) sized->recorder.forget();
+}
+
 int64_t Network::truth_floats() const {
-  const LayerDef* yolo = def_.last_yolo();
+  const LayerDef* yolo = def().last_yolo();
   return yolo == nullptr ? 0 : int64_t{5} * options_.batch * yolo->yolo().scalars.max_boxes;
 }
 
@@ -142,17 +147,24 @@ void Network::allocate_step() {
 }
 
 void Network::resize(int width, int height) {
-  if (width == def_.net.width && height == def_.net.height) return;
-  resize_network(&def_, width, height);
-  build();
+  if (width == def().net.width && height == def().net.height) return;
+  if (const auto known = sizes_.find({width, height}); known != sizes_.end()) {
+    now_ = known->second.get();
+  } else {
+    NetworkDef def = now_->def;
+    resize_network(&def, width, height);
+    if (!backend_.keeps_sizes()) now_ = nullptr, sizes_.clear();
+    build(def);
+  }
+  if (arena_ == nullptr) return;
   // Blocked layouts keep padding lanes at zero; stale bytes of the old size must not lie there.
-  if (arena_ != nullptr) backend_.zero(arena_, arena_bytes_);
-  allocate();
+  backend_.zero(arena_, arena_bytes_);
+  make_room(0, 0);
 }
 
 std::vector<ChangedWeights> Network::changed_weights(const ParamStore& store) {
   std::vector<ChangedWeights> changed;
-  for (size_t i = 0; i < layers_.size(); ++i) layers_[i]->add_changed(store.layer(static_cast<int>(i)), &changed);
+  for (size_t i = 0; i < now_->layers.size(); ++i) now_->layers[i]->add_changed(store.layer(static_cast<int>(i)), &changed);
   return changed;
 }
 
@@ -170,30 +182,30 @@ void Network::load(const TrainPass& pass) {
   if (pass.pixels == nullptr && pass.pictures == nullptr) return;
   backend_.begin_layer(-1, false);
   if (pass.pictures != nullptr) {
-    pass.pictures->put_into(plan_->input());
+    pass.pictures->put_into(now_->plan->input());
   } else {
-    backend_.import_planar(pass.pixels, plan_->input());
+    backend_.import_planar(pass.pixels, now_->plan->input());
   }
 }
 
 Pass Network::make_pass(const TrainPass& train) const {
-  Pass pass{backend_, workspace_, true, def_.net.width, def_.net.height, def_.net.loss_scale * train.gradient_scale};
+  Pass pass{backend_, workspace_, true, def().net.width, def().net.height, def().net.loss_scale * train.gradient_scale};
   pass.seed = train.seed;
   pass.accumulate_gradients = train.accumulate_gradients;
   pass.step = step_.values;
   pass.truth = step_.truth;
-  pass.max_boxes = def_.last_yolo() == nullptr ? 0 : def_.last_yolo()->yolo().scalars.max_boxes;
+  pass.max_boxes = def().last_yolo() == nullptr ? 0 : def().last_yolo()->yolo().scalars.max_boxes;
   pass.figures = step_.figures;
-  pass.heads = static_cast<int>(yolos_.size());
+  pass.heads = static_cast<int>(now_->yolos.size());
   return pass;
 }
 
 void Network::run_forward(const ParamStore& store, const TrainPass& train, Pass pass) {
   mark(train);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const LayerIo& io = plan_->io(i);
+  for (size_t i = 0; i < now_->layers.size(); ++i) {
+    const LayerIo& io = now_->plan->io(i);
     backend_.begin_layer(static_cast<int>(i), false);
-    if (!io.folded) layers_[i]->forward(io, store.layer(static_cast<int>(i)), pass);
+    if (!io.folded) now_->layers[i]->forward(io, store.layer(static_cast<int>(i)), pass);
     mark(train);
   }
 }
@@ -206,9 +218,9 @@ void Network::forward_train(const ParamStore& store, const TrainPass& train) {
 void Network::backward(const ParamStore& store, const TrainPass& train) {
   DK_ASSERT(options_.training && arena_ != nullptr);
   Pass pass = make_pass(train);
-  const int stop = std::max(train.stop_before, frozen_until(def_));
+  const int stop = std::max(train.stop_before, frozen_until(def()));
   mark(train);
-  for (int i = static_cast<int>(layers_.size()) - 1; i > stop; --i) {
+  for (int i = static_cast<int>(now_->layers.size()) - 1; i > stop; --i) {
     backward_layer(i, store, pass);
     if (train.layer_done != nullptr) (*train.layer_done)(i);
     mark(train);
@@ -216,13 +228,13 @@ void Network::backward(const ParamStore& store, const TrainPass& train) {
 }
 
 void Network::backward_layer(int i, const ParamStore& store, Pass& pass) {
-  const LayerIo& io = plan_->io(static_cast<size_t>(i));
-  if (def_.layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) return;
+  const LayerIo& io = now_->plan->io(static_cast<size_t>(i));
+  if (def().layers[static_cast<size_t>(i)].onlyforward || io.folded_backward) return;
   backend_.begin_layer(i, true);
   for (int again : io.recompute)
-    layers_[static_cast<size_t>(again)]->recompute(plan_->io(static_cast<size_t>(again)), store.layer(again), pass);
+    now_->layers[static_cast<size_t>(again)]->recompute(now_->plan->io(static_cast<size_t>(again)), store.layer(again), pass);
   for (const Tensor& hole : io.zero_first) backend_.fill(hole, 0.0f);
-  layers_[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
+  now_->layers[static_cast<size_t>(i)]->backward(io, store.layer(i), pass);
 }
 
 void Network::train(const ParamStore& store, const TrainPass& train) {
@@ -231,7 +243,7 @@ void Network::train(const ParamStore& store, const TrainPass& train) {
     run_forward(store, train, make_pass(train));
     return backward(store, train);
   }
-  recorder_.run({0, train.accumulate_gradients, train.stop_before, static_cast<int64_t>(train.seed),
+  now_->recorder.run({0, train.accumulate_gradients, train.stop_before, static_cast<int64_t>(train.seed),
                  std::bit_cast<int32_t>(train.gradient_scale)},
                 [&] {
                   run_forward(store, train, make_pass(train));
@@ -246,7 +258,7 @@ void Network::update(const ParamStore& store, std::span<const SgdArgs> arrays, f
   std::vector<int64_t> key = {1};
   for (const SgdArgs& array : arrays)  // 64-byte aligned: the lowest bits are free for what is done with it
     key.push_back(reinterpret_cast<intptr_t>(array.w) + (array.v != nullptr ? 1 : 0) + (array.ema != nullptr ? 2 : 0));
-  recorder_.run(key, [&] {
+  now_->recorder.run(key, [&] {
     backend_.update(arrays, step_.values, step_.not_finite);
     weights_changed(store);
   });
@@ -263,7 +275,7 @@ StepOutcome Network::outcome() const {
   for (int64_t i = 0; i < figure_count(); ++i) {
     YoloFigures figures;
     std::memcpy(&figures, bytes.data() + flag_bytes + i * static_cast<int64_t>(sizeof figures), sizeof figures);
-    outcome.stats.push_back(yolo_stats(yolos_[static_cast<size_t>(i) % yolos_.size()]->def().yolo().params(), figures));
+    outcome.stats.push_back(yolo_stats(now_->yolos[static_cast<size_t>(i) % now_->yolos.size()]->def().yolo().params(), figures));
   }
   return outcome;
 }
@@ -274,23 +286,23 @@ void Network::forward_infer(const ParamStore& store, const float* pixels) {
 
 void Network::forward_infer_from(const ParamStore& store, const std::function<void(const Tensor& input)>& fill) {
   DK_ASSERT(!options_.training && arena_ != nullptr);
-  Pass pass{backend_, workspace_, false, def_.net.width, def_.net.height, def_.net.loss_scale};
+  Pass pass{backend_, workspace_, false, def().net.width, def().net.height, def().net.loss_scale};
   pass.raw_heads = options_.raw_heads;
   backend_.begin_layer(-1, false);
-  fill(plan_->input());
+  fill(now_->plan->input());
   run_forward(store, TrainPass{}, pass);
 }
 
 std::vector<float> Network::layer_output(int layer) const {
-  const LayerIo& io = plan_->io(static_cast<size_t>(layer));
-  const Tensor& out = def_.layers.at(static_cast<size_t>(layer)).is(LayerKind::yolo) ? io.floats[0] : io.out;
+  const LayerIo& io = now_->plan->io(static_cast<size_t>(layer));
+  const Tensor& out = def().layers.at(static_cast<size_t>(layer)).is(LayerKind::yolo) ? io.floats[0] : io.out;
   std::vector<float> values(static_cast<size_t>(out.count()));
   backend_.export_planar(out, values.data());
   return values;
 }
 
 std::vector<float> Network::layer_delta(int layer) const {
-  const Tensor& delta = plan_->io(static_cast<size_t>(layer)).dout;
+  const Tensor& delta = now_->plan->io(static_cast<size_t>(layer)).dout;
   std::vector<float> values(static_cast<size_t>(delta.count()), 0.0f);
   if (delta.data != nullptr) backend_.export_planar(delta, values.data());
   return values;

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -66,9 +68,11 @@ class Network {
   Network& operator=(const Network&) = delete;
 
   NetworkMemory memory() const;
-  // Takes the arena and workspace. At least so many bytes, so that a later resize() needs no other memory.
+  // Takes the arena and workspace, as far as they are not there; nothing is recorded then. At least so many bytes, so that a
+  // later resize() needs no other memory.
   void allocate(int64_t arena_bytes = 0, int64_t workspace_bytes = 0);
-  // Plans anew for another input size; memory grows only if it must.
+  // Plans for another input size, or goes back to the plans and recordings of one it had (Backend::keeps_sizes); memory grows
+  // only if it must.
   void resize(int width, int height);
   // Tells the plans that the store's weights changed.
   void weights_changed(const ParamStore& store);
@@ -83,22 +87,22 @@ class Network {
   // Waits for what was queued. Figures are those of the last iteration; mini-batches that had no pass have old ones.
   StepOutcome outcome() const;
   // Of one head in the mini-batch that came `mini_batch`-th in its iteration.
-  YoloStats stats(size_t head, size_t mini_batch = 0) const { return outcome().stats.at(mini_batch * yolos_.size() + head); }
+  YoloStats stats(size_t head, size_t mini_batch = 0) const { return outcome().stats.at(mini_batch * yolo_layers().size() + head); }
 
   // pixels: batch x channels x height x width. Results: layer_output() of yolo_layers()[k].
   void forward_infer(const ParamStore& store, const float* pixels);
   // The same from whatever fills the network's input.
   void forward_infer_from(const ParamStore& store, const std::function<void(const Tensor& input)>& fill);
 
-  const NetworkDef& def() const { return def_; }
+  const NetworkDef& def() const { return now_->def; }
   int batch() const { return options_.batch; }
-  const std::vector<YoloLayer*>& yolo_layers() const { return yolos_; }
+  const std::vector<YoloLayer*>& yolo_layers() const { return now_->yolos; }
   // What a [yolo] layer reads, not activated: valid after a pass with raw_heads.
-  const Tensor& raw_head(const YoloLayer& yolo) const { return plan_->io(static_cast<size_t>(yolo.def().index)).in[0]; }
+  const Tensor& raw_head(const YoloLayer& yolo) const { return plan().io(static_cast<size_t>(yolo.def().index)).in[0]; }
   // The output of a layer as planar floats: for tests and inspection. Only valid where the plan still holds it.
   std::vector<float> layer_output(int layer) const;
   std::vector<float> layer_delta(int layer) const;
-  const NetworkPlan& plan() const { return *plan_; }
+  const NetworkPlan& plan() const { return *now_->plan; }
 
  private:
   // What a step reads and writes beside tensors: [StepValues][not finite][figures][truth].
@@ -110,8 +114,21 @@ class Network {
     float* truth = nullptr;
   };
 
-  void build();
-  int64_t figure_count() const { return static_cast<int64_t>(yolos_.size()) * options_.subdivisions; }
+  // The network at one input size.
+  struct Sized {
+    Sized(const NetworkDef& at, Backend& backend) : def(at), recorder(backend) {}
+    NetworkDef def;
+    std::vector<std::unique_ptr<Layer>> layers;
+    std::vector<YoloLayer*> yolos;
+    std::unique_ptr<NetworkPlan> plan;
+    Recorder recorder;
+  };
+
+  void build(const NetworkDef& def);
+  void make_room(int64_t arena_bytes, int64_t workspace_bytes);
+  bool grow(void** block, int64_t* bytes, int64_t needed);
+  void forget_recordings();
+  int64_t figure_count() const { return static_cast<int64_t>(now_->yolos.size()) * options_.subdivisions; }
   int64_t truth_floats() const;
   void allocate_step();
   int64_t step_bytes() const;
@@ -122,18 +139,15 @@ class Network {
   std::vector<ChangedWeights> changed_weights(const ParamStore& store);
   void backward_layer(int i, const ParamStore& store, Pass& pass);
 
-  NetworkDef def_;
   Backend& backend_;
   NetworkOptions options_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<YoloLayer*> yolos_;
-  std::unique_ptr<NetworkPlan> plan_;
+  std::map<std::pair<int, int>, std::unique_ptr<Sized>> sizes_;  // by width and height
+  Sized* now_ = nullptr;
   void* arena_ = nullptr;
   void* workspace_ = nullptr;
   int64_t arena_bytes_ = 0, workspace_bytes_ = 0;
   StepMemory step_;
   StepValues values_;
-  Recorder recorder_;
 };
 
 // The last layer frozen for ever by stopbackward=1, or -1.
