@@ -41,7 +41,7 @@ def test_a_whole_training(run: RunDir) -> None:
     process = TrainingProcess.start(run, TrainOptions(weights="start.weights", seed=7, subdivisions="auto", extra=("-foo",)))
     events = list(process.follow(timeout_s=20))
     assert [type(event) for event in events] == [Hello, Step, Step, Step, Done]
-    assert process.wait(5) and not process.is_alive() and process.pid is None
+    assert process.wait(60) and not process.is_alive() and process.pid is None
     assert process.result().weights == "backup/net_best.weights"
     weights = Path("start.weights").absolute()
     expected = f"detector train obj.data net.cfg {weights} -map -seed 7 -subdivisions auto -foo -json -run-dir {run.folder}\n"
@@ -89,7 +89,7 @@ def test_a_crash_shows_the_log_and_the_next_run_is_readable(run: RunDir, monkeyp
     monkeypatch.setenv("FAKE_END", "crash")
     process = TrainingProcess.start(run)
     list(process.follow(timeout_s=20))
-    assert process.wait(5)
+    assert process.wait(60)
     with pytest.raises(InternalError, match=r"signal 9.*(?s:.)*about to crash"):
         process.result()
     monkeypatch.setenv("FAKE_END", "done")
@@ -227,7 +227,7 @@ def test_signals_reach_the_whole_group_and_not_ours(run: RunDir, monkeypatch: py
     assert pid is not None
     assert os.getpgid(pid) == pid != os.getpgid(0)
     os.killpg(pid, signal.SIGKILL)
-    assert process.wait(5)
+    assert process.wait(60)
 
 
 def test_a_missing_program_and_a_missing_folder(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

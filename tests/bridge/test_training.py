@@ -315,7 +315,7 @@ def test_two_programs_never_train_in_one_folder(tmp_path: Path, golden: Path) ->
     attached = TrainingProcess.attach(run.folder)
     assert attached.pid == first.pid
     attached.kill()
-    assert first.wait(5)
+    assert first.wait(60)
     with pytest.raises(InternalError, match="signal 9"):
         first.result()
 

@@ -69,11 +69,18 @@ def draw_until_killed(window: Window, chance: random.Random, submissions: int) -
     window.sees("SUMMARY")
     window.click("Edit Annotation Group", "Button")
     window.sees("Submit (Space)", "Button", enabled=True)
+    before = len(window.events("saved"))
     hand = draw_for_ever(window, chance)
-    window.until("boxes", lambda: len(window.events("saved")) >= submissions or hand.poll() is not None)
+
+    def at_work() -> bool:
+        """Or past it: on a busy machine the hand is done before the window is."""
+        said = len(window.events("saved"))
+        return said >= submissions or (hand.poll() is not None and said > before)
+
+    window.until("boxes", at_work)
     window.kill()
     hand.kill()
-    hand.wait(10)
+    hand.wait(60)
     window.xdotool("mouseup", 1)
 
 

@@ -135,7 +135,7 @@ def own_display(folder: Path) -> Iterator[dict[str, str]]:
         yield {"DISPLAY": f":{number}", "XAUTHORITY": str(authority)}
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 class Window:
@@ -165,14 +165,14 @@ class Window:
         """kill -9: the power of the window alone is cut."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def close(self) -> None:
         self.kill()
         if self._asker.stdin is not None:
             self._asker.stdin.close()
-        self._asker.wait(10)
+        self._asker.wait(60)
 
     # ---- looking ---------------------------------------------------------------------------------------------------------
 

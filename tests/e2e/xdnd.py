@@ -14,7 +14,7 @@ import time
 
 _VERSION = 5
 _CLIENT_MESSAGE, _SELECTION_REQUEST, _SELECTION_NOTIFY = 33, 30, 31
-_WAIT_S = 20.0
+_WAIT_S = 120.0
 
 
 class _Message(c.Structure):

@@ -33,7 +33,7 @@ def _start_xvfb() -> tuple[subprocess.Popen[bytes], str]:
     with os.fdopen(read_end) as pipe:
         number = pipe.readline().strip()
     if not number:
-        server.wait(5)
+        server.wait(60)
         pytest.skip("Xvfb could not be started")
     return server, f":{number}"
 
@@ -51,7 +51,7 @@ def display() -> Iterator[str]:
         else:
             os.environ["DISPLAY"] = before
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def own_display() -> Iterator[str]:
     server, name = _start_xvfb()
     yield name
     server.terminate()
-    server.wait(10)
+    server.wait(60)
 
 
 @pytest.fixture(scope="session")

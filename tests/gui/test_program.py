@@ -98,7 +98,7 @@ def test_start_name_an_experiment_and_quit(program: Callable[[], Program], tmp_p
 def test_killed_and_started_again(program: Callable[[], Program]) -> None:
     first = program()
     first.process.send_signal(signal.SIGKILL)
-    first.process.wait(10)
+    first.process.wait(60)
     first.log.unlink()
     second = program()
     assert second.events("error") == []

@@ -106,7 +106,7 @@ def test_cancelling_and_destroyed_owners(tasks: Any, turn: Turn, root: Any) -> N
     owner = ttk.Frame(root)
     late: list[int] = []
     gate = threading.Event()
-    task = tasks.background(lambda _progress: gate.wait(5), late.append, owner=owner)
+    task = tasks.background(lambda _progress: gate.wait(60), late.append, owner=owner)
     owner.destroy()
     gate.set()
     turn(lambda: not task.active)

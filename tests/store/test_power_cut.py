@@ -53,11 +53,12 @@ def disk(tmp_path: Path) -> Path:
 
 def test_a_power_cut_loses_nothing(disk: Path, tmp_path: Path) -> None:
     folder, after, copy = tmp_path / "before", tmp_path / "after", tmp_path / "copy"
-    chance, number, total = random.Random(7), 0, 0
+    chance, number, total, cuts = random.Random(7), 0, 0, 0
     with mounted(disk, folder):
         library = fill(open_store(folder / "library"))
         library.store.close()
-        for _ in range(CUTS):
+        while cuts < CUTS or total <= CUTS:  # on a busy machine a writer says little in its time
+            cuts += 1
             writer = Writer(folder / "library", library, number)
             time.sleep(chance.uniform(0.05, 0.3))
             os.kill(writer.pid, signal.SIGSTOP)
@@ -67,4 +68,3 @@ def test_a_power_cut_loses_nothing(disk: Path, tmp_path: Path) -> None:
                 assert lost(after / "library", library, said) == 0
             total += len(said)
             number = next_number(said, number)
-    assert total > CUTS
