@@ -155,7 +155,7 @@ class Queue:
 
     def _followed(self, run: Run, process: TrainingProcess) -> Ingest | None:
         """What the process said, once it is gone and the library has all of it; None when the window closes before."""
-        ingest, pid = Ingest.of(run), process.first_pid
+        ingest = Ingest.of(run)
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         follower = threading.Thread(target=_follow, args=(process, events), name="follow", daemon=True)
         follower.start()
@@ -165,7 +165,7 @@ class Queue:
         while not ended and not self._closing.is_set():
             ended = self._take(ingest, events)
             self._goes_on_smaller(run, ingest)
-            if ingest.pid == pid:  # else what was read is still of a process before it
+            if ingest.pid is not None and ingest.pid == process.first_pid:  # else what was read is still of a process before it
                 self._stop_by_itself(run, ready, ingest)
             with self._lock:
                 wanted = self._stopping.get(run.id)
