@@ -28,7 +28,7 @@ struct Context {
   cudaStream_t stream{};
   bool deterministic = false;  // the same bits on every run
   int device = 0;
-  void* engines = nullptr;    // what convolutions share (conv_engine.h)
+  void* engines = nullptr;  // what convolutions share (conv_engine.h)
   RoundedCopies* rounded = nullptr;
   float* scratch = nullptr;   // kScratchFloats + kMeansFloats, overwritten by every operation
   int* not_finite = nullptr;  // set by a scaling whose results left the finite numbers

@@ -260,7 +260,7 @@ class Backend {
   int64_t allocated_bytes() const { return account_.bytes(); }
   int64_t peak_bytes() const { return account_.peak(); }
   int64_t allocations() const { return account_.count(); }  // asked for so far
-  virtual DeviceMemory device_memory() const;  // the host's, unless a back end says otherwise
+  virtual DeviceMemory device_memory() const;               // the host's, unless a back end says otherwise
   // Device memory beside what is allocated that the device's libraries come to hold as work goes on.
   virtual int64_t library_bytes() const { return 0; }
   // Device memory that import_planar() and export_planar() of so many floats come to hold.

@@ -54,8 +54,7 @@ HostWeights fold_batch_norm(const NetworkDef& def, HostWeights weights) {
   return weights;
 }
 
-Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options)
-    : backend_(backend), options_(options) {
+Network::Network(const NetworkDef& def, Backend& backend, const NetworkOptions& options) : backend_(backend), options_(options) {
   if (options.batch < 1) fail(Status::internal, "a batch of %d", options.batch);
   if (!backend.supports(options.dtype)) {
     fail(Status::device, "%s can't compute in %s", backend.name().c_str(), dtype_name(options.dtype));
@@ -244,11 +243,11 @@ void Network::train(const ParamStore& store, const TrainPass& train) {
     return backward(store, train);
   }
   now_->recorder.run({0, train.accumulate_gradients, train.stop_before, static_cast<int64_t>(train.seed),
-                 std::bit_cast<int32_t>(train.gradient_scale)},
-                [&] {
-                  run_forward(store, train, make_pass(train));
-                  backward(store, train);
-                });
+                      std::bit_cast<int32_t>(train.gradient_scale)},
+                     [&] {
+                       run_forward(store, train, make_pass(train));
+                       backward(store, train);
+                     });
 }
 
 void Network::update(const ParamStore& store, std::span<const SgdArgs> arrays, float rate, float average_share) {

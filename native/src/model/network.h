@@ -87,7 +87,9 @@ class Network {
   // Waits for what was queued. Figures are those of the last iteration; mini-batches that had no pass have old ones.
   StepOutcome outcome() const;
   // Of one head in the mini-batch that came `mini_batch`-th in its iteration.
-  YoloStats stats(size_t head, size_t mini_batch = 0) const { return outcome().stats.at(mini_batch * yolo_layers().size() + head); }
+  YoloStats stats(size_t head, size_t mini_batch = 0) const {
+    return outcome().stats.at(mini_batch * yolo_layers().size() + head);
+  }
 
   // pixels: batch x channels x height x width. Results: layer_output() of yolo_layers()[k].
   void forward_infer(const ParamStore& store, const float* pixels);
