@@ -20,7 +20,7 @@ from darknet_bridge.training import Done, Error, Event, Hello, Log, RunDir, RunI
 from tests.bridge.test_training import narrow_cfg
 
 STEPS = 16
-PATIENCE_S = 120
+PATIENCE_S = 300
 BRIDGE = (sys.executable, "-m", "darknet_bridge")
 MPIRUN = shutil.which("mpirun")
 

@@ -40,7 +40,7 @@ from tests.bridge.little_memory import limit_memory
 STEPS = 24
 OPTIONS = TrainOptions(seed=3, threads=1)
 LARGE = replace(OPTIONS, map=False)
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def narrow_cfg(golden: Path, steps: int = STEPS) -> Cfg:

@@ -328,10 +328,10 @@ def test_a_full_disk_under_the_library_loses_nothing(
         add(run_id, metrics)
 
     monkeypatch.setattr(runs, "add_metrics", full)
-    run = prepare_run(workspace, experiment, replace(QUICK, steps=600), nothing)
+    run = prepare_run(workspace, experiment, replace(QUICK, steps=200), nothing)
     ended = wait_for(workspace, run.id, lambda run: not run.state.is_active)
     assert ended.state is RunState.FINISHED and failures == [0]
-    assert len(workspace.run_store(lambda: runs.metrics(run.id))) == 600
+    assert len(workspace.run_store(lambda: runs.metrics(run.id))) == 200
 
 
 def test_continuing_makes_one_curve(workspace: Workspace, experiment: int, line: Queue) -> None:
