@@ -44,14 +44,26 @@ void VerifyingBackend::channels(const float* array, int c, const char* role) {
   ledger_.array(array, padded_channels(c) * kFloat, role);
 }
 
-void VerifyingBackend::expect_sums(const float* array, bool there) {
-  if (there != (sums_.erase(array) > 0))
-    ledger_.fault(there ? "the sums of batch norm were not taken before" : "the sums that were taken before are not used");
+void VerifyingBackend::expect_sums(const float* array, int c, bool there) {
+  const int64_t floats = padded_channels(c);
+  if (there && !sums_.all(array, floats)) ledger_.fault("the sums of batch norm were not taken before");
+  if (!there && sums_.any(array, floats)) ledger_.fault("the sums that were taken before are not used");
+  sums_.remove(array, floats);
 }
 
-void VerifyingBackend::write_gradients(const float* array, bool add) {
-  const bool first = gradients_.insert(array).second;
-  if (first && add) ledger_.fault("gradients are added to what nobody has written");
+void VerifyingBackend::leave_sums(const float* array, int c) {
+  if (sums_.any(array, padded_channels(c))) ledger_.fault("the sums that were taken before are not used");
+  sums_.add(array, padded_channels(c));
+}
+
+void VerifyingBackend::write_gradients(const float* array, int64_t floats, bool add) {
+  ledger_.array(array, floats * kFloat, "the gradients");
+  if (add && !gradients_.all(array, floats)) ledger_.fault("gradients are added to what nobody has written");
+  gradients_.add(array, floats);
+}
+
+void VerifyingBackend::expect_gradients(const float* array, int64_t floats) {
+  if (!gradients_.all(array, floats)) ledger_.fault("nobody has written these gradients");
 }
 
 void VerifyingBackend::upload(void* device, const void*, int64_t bytes) {
@@ -160,21 +172,21 @@ void VerifyingBackend::norm(const Tensor& x, const BatchNormArrays& bn, const Te
 void VerifyingBackend::batch_norm_train(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
                                         const Tensor& out) {
   begin("batch_norm_train");
-  expect_sums(bn.mean, false);
+  expect_sums(bn.mean, x.c, false);
   norm(x, bn, residual, out);
 }
 
 void VerifyingBackend::batch_norm_train_summed(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
                                                const Tensor& out) {
   begin("batch_norm_train_summed");
-  expect_sums(bn.mean, true);
+  expect_sums(bn.mean, x.c, true);
   norm(x, bn, residual, out);
 }
 
 void VerifyingBackend::batch_norm_frozen(const Tensor& x, const BatchNormArrays& bn, Activation, const Tensor* residual,
                                          const Tensor& out) {
   begin("batch_norm_frozen");
-  expect_sums(bn.mean, false);
+  expect_sums(bn.mean, x.c, false);
   norm(x, bn, residual, out);
 }
 
@@ -193,13 +205,13 @@ void VerifyingBackend::norm_backward(const Tensor& delta, const char* name, cons
 void VerifyingBackend::batch_norm_backward(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation,
                                            const Tensor& dx) {
   begin("batch_norm_backward");
-  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, false);
+  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, x.c, false);
   norm_backward(dout, "dout", x, bn, dx);
 }
 
 void VerifyingBackend::batch_norm_backward_summed(const Tensor& g, const Tensor& x, const BatchNormArrays& bn, const Tensor& dx) {
   begin("batch_norm_backward_summed");
-  expect_sums(bn.delta_sum, true);
+  expect_sums(bn.delta_sum, x.c, true);
   norm_backward(g, "g", x, bn, dx);
 }
 
@@ -218,7 +230,7 @@ void VerifyingBackend::tail_shape(const Tensor& x, const NormTail& tail, const T
 void VerifyingBackend::batch_norm_train_tail(const Tensor& x, const BatchNormArrays& bn, Activation, const NormTail& tail,
                                              bool summed, const Tensor& out) {
   begin("batch_norm_train_tail");
-  expect_sums(bn.mean, summed);
+  expect_sums(bn.mean, x.c, summed);
   norm_arrays(bn, x.c, false);
   tail_shape(x, tail, out, "out");
   ledger_.read(x, "x", Content::value);
@@ -231,7 +243,7 @@ void VerifyingBackend::batch_norm_train_tail(const Tensor& x, const BatchNormArr
 void VerifyingBackend::batch_norm_backward_tail(const Tensor& dout, const Tensor& x, const BatchNormArrays& bn, Activation,
                                                 const NormTail& tail, const Tensor& dx) {
   begin("batch_norm_backward_tail");
-  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, false);
+  if (bn.delta_sum != nullptr) expect_sums(bn.delta_sum, x.c, false);
   norm_arrays(bn, x.c, true);
   tail_shape(x, tail, dout, "dout");
   same_shape(x, dx);
@@ -396,7 +408,7 @@ void VerifyingBackend::update(std::span<const SgdArgs> arrays, const StepValues*
     if (array.v == nullptr) continue;
     ledger_.array(array.v, array.count * kFloat, "v");
     ledger_.array(array.g, array.count * kFloat, "g");
-    gradients_.erase(array.g);
+    gradients_.remove(array.g, array.count);
   }
 }
 

@@ -2,8 +2,7 @@
 // plan allow. Memory is addresses only, so that the largest networks and mini-batches run in no time.
 #pragma once
 
-#include <set>
-
+#include "float_ranges.h"
 #include "memory_ledger.h"
 
 namespace dk::test {
@@ -87,11 +86,13 @@ class VerifyingBackend : public Backend {
   void shape(const Tensor& t, int n, int c, int h, int w, const char* role);
   void same_shape(const Tensor& a, const Tensor& b);
   void channels(const float* array, int c, const char* role);
-  // batch norm's sums are in these arrays, or are no longer.
-  void expect_sums(const float* array, bool there);
-  void leave_sums(const float* array) { sums_.insert(array); }
+  // batch norm's sums of so many channels are in these arrays, or are no longer.
+  void expect_sums(const float* array, int c, bool there);
+  void leave_sums(const float* array, int c);
   // The first mini-batch of an iteration overwrites the gradients of weights, the others add.
-  void write_gradients(const float* array, bool add);
+  void write_gradients(const float* array, int64_t floats, bool add);
+  // Somebody has, since the last update.
+  void expect_gradients(const float* array, int64_t floats);
 
  private:
   void* take_memory(int64_t bytes) override { return ledger_.allocate(bytes); }
@@ -106,7 +107,7 @@ class VerifyingBackend : public Backend {
   MemoryLedger ledger_;
   const bool summing_, fusing_;
   int64_t operations_ = 0;
-  std::set<const float*> sums_, gradients_;
+  FloatRanges sums_, gradients_;
 };
 
 }  // namespace dk::test

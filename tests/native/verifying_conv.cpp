@@ -64,7 +64,7 @@ bool VerifyingConv::forward_summed(const Tensor& src, const float* weights, cons
   backend_.channels(bn.mean, desc_.weights.oc, "mean");
   backend_.channels(bn.variance, desc_.weights.oc, "variance");
   backend_.channels(bn.rolling_mean, desc_.weights.oc, "rolling_mean");
-  backend_.leave_sums(bn.mean);
+  backend_.leave_sums(bn.mean, desc_.weights.oc);
   return true;
 }
 
@@ -88,7 +88,7 @@ bool VerifyingConv::backward_data_summed(const Tensor& ddst, const float* weight
   ledger_.apart(dsrc, layer.x, "the layer's x");
   backend_.channels(layer.bn.delta_sum, layer.x.c, "delta_sum");
   backend_.channels(layer.bn.delta_moment, layer.x.c, "delta_moment");
-  backend_.leave_sums(layer.bn.delta_sum);
+  backend_.leave_sums(layer.bn.delta_sum, layer.x.c);
   return true;
 }
 
@@ -98,7 +98,7 @@ void VerifyingConv::backward_weights(const Tensor& src, const Tensor& ddst, floa
   check_dst(ddst, "ddst", true);
   ledger_.read(src, "src", Content::value);
   ledger_.read(ddst, "ddst", Content::delta);
-  backend_.write_gradients(dweights, accumulate);
+  backend_.write_gradients(dweights, backend_.conv_weight_floats(desc_.weights), accumulate);
 }
 
 }  // namespace dk::test
