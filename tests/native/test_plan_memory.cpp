@@ -25,7 +25,14 @@ struct Run {
   MemoryRules rules = kCard;
   bool summing = false;
   bool recompute = false, fusing = false;
+  bool merging = false;  // siblings run as one convolution
 };
+
+NetworkOptions options_of(const Run& run) {
+  NetworkOptions options{run.training, run.dtype, run.batch, run.recompute, 2};
+  options.merge_siblings = run.merging;
+  return options;
+}
 
 // With one class, so that the heads' host code has less to do; the shapes before the heads stay.
 NetworkDef full_net(const char* name, int size, int classes) {
@@ -43,7 +50,7 @@ class Verified {
  public:
   Verified(const NetworkDef& def, const Run& run)
       : run_(run), backend_(run.rules, run.summing, run.fusing), store_(def, backend_, {run.training, false}),
-        network_(def, backend_, {run.training, run.dtype, run.batch, run.recompute, 2}) {
+        network_(def, backend_, options_of(run)) {
     network_.allocate();
     watch();
     const int max_boxes = def.last_yolo() ? def.last_yolo()->yolo().scalars.max_boxes : 0;
@@ -82,7 +89,16 @@ class Verified {
       network_.forward_train(store_, train);
       network_.backward(store_, train);
     }
-    if (run_.training) update_weights(network_, store_, {1, 0.001f, 2 * run_.batch, stop_before});
+    if (!run_.training) return;
+    expect_gradients(std::max(stop_before, frozen_until(def())));
+    update_weights(network_, store_, {1, 0.001f, 2 * run_.batch, stop_before});
+  }
+
+  // Of the weights of every layer behind `stop` that learns.
+  void expect_gradients(int stop) {
+    backend_.begin("the end of the backward pass");
+    for (const ParamArray& array : store_.arrays())
+      if (array.def.role == ParamRole::weights && array.def.layer > stop) backend_.expect_gradients(array.g, array.floats);
   }
 
   std::string faults() {
@@ -103,7 +119,7 @@ class Verified {
 void check_clean(const NetworkDef& def, const Run& run) {
   INFO(def.name, " at ", def.net.width, ", batch ", run.batch, run.dtype == DType::bf16 ? ", bf16" : ", f32",
        run.training ? ", training" : ", inference", ", granularity ", run.rules.granularity, run.summing ? ", summing" : "",
-       run.recompute ? ", recomputing" : "", run.fusing ? ", fusing" : "");
+       run.recompute ? ", recomputing" : "", run.fusing ? ", fusing" : "", run.merging ? ", merging" : "");
   Verified verified(def, run);
   verified.pass();
   CHECK(verified.faults() == "");
@@ -117,6 +133,9 @@ void check_all_ways(const NetworkDef& def, int batch) {
     check_clean(def, {batch, DType::f32, training, kProcessor, false});
   }
   check_clean(def, {batch, DType::bf16, true, kCard, true, true, true});
+  check_clean(def, {batch, DType::bf16, true, kCard, true, false, true, true});
+  check_clean(def, {batch, DType::f16, true, kCard, false, true, true, true});
+  check_clean(def, {batch, DType::f32, true, kProcessor, false, true, false, true});
   check_clean(def, {batch, DType::f32, true, kProcessor, false, true, false});
 }
 
@@ -160,7 +179,7 @@ TEST_SUITE("plan_memory") {
 
   TEST_CASE("multi-scale: the same memory planned anew for another size") {
     for (const bool training : {true, false}) {
-      Verified verified(full_net("yolov4.cfg", 416, 1), {2, DType::bf16, training});
+      Verified verified(full_net("yolov4.cfg", 416, 1), {2, DType::bf16, training, kCard, true, false, true, true});
       for (const int size : {608, 320, 416}) {
         verified.resize(size);
         verified.pass();
@@ -173,7 +192,7 @@ TEST_SUITE("plan_memory") {
     for (const int layer : {0, 1, 60, 104, 136, 160}) {
       NetworkDef def = full_net("yolov4.cfg", 416, 1);
       def.layers[static_cast<size_t>(layer)].stopbackward = 1;
-      for (const bool summing : {false, true}) check_clean(def, {2, DType::bf16, true, kCard, summing, summing, summing});
+      for (const bool all : {false, true}) check_clean(def, {2, DType::bf16, true, kCard, all, all, all, all});
       Verified stopped(full_net("yolov4.cfg", 416, 1), {2, DType::bf16});
       stopped.pass(layer);
       CHECK(stopped.faults() == "");
@@ -301,6 +320,57 @@ TEST_SUITE("plan_memory") {
     verified.pass();
     CHECK(names(verified.faults(), "layer 12 forward, batch_norm_train: the output overlaps x"));
     CHECK(names(verified.faults(), "nobody has written it"));
+  }
+
+  TEST_CASE("siblings: a part that is the other's, and gradients or sums of only one, are named") {
+    const Run run{2, DType::bf16, true, kCard, true, false, false, true};
+    const auto first_of = [](Verified& verified) {
+      for (size_t i = 0; i < verified.def().layers.size(); ++i)
+        if (verified.plan().io(i).merged) return i;
+      FAIL("no siblings");
+      return size_t{0};
+    };
+    const NetworkDef def = full_net("yolov4.cfg", 416, 1);
+    {
+      Verified verified(def, run);
+      MergedConvolution& merged = *verified.plan().io(first_of(verified)).merged;
+      verified.plan().io(static_cast<size_t>(merged.second)).saved.c_offset = 0;
+      verified.pass();
+      CHECK(names(verified.faults(), "but channel 0 holds a delta"));
+    }
+    {
+      Verified verified(def, run);
+      LayerIo& io = verified.plan().io(first_of(verified));
+      MergedConvolution alone = *io.merged;  // not what the plan was made for
+      alone.raw.c -= 8;
+      io.merged = std::make_shared<MergedConvolution>(alone);
+      verified.pass();
+      CHECK(names(verified.faults(), "dst is 2 x 120 x"));
+    }
+    {
+      Verified verified(def, run);
+      const size_t first = first_of(verified);
+      const size_t second = static_cast<size_t>(verified.plan().io(first).merged->second);
+      verified.plan().io(second).merged =
+          std::make_shared<MergedConvolution>(*verified.plan().io(first).merged);  // sums not told
+      verified.pass();
+      CHECK(names(verified.faults(), "the sums that were taken before are not used"));
+    }
+    {
+      VerifyingBackend backend(kCard, true);
+      float* const sums = static_cast<float*>(backend.allocate(4 * 128));
+      backend.leave_sums(sums, 64);
+      backend.expect_sums(sums, 64, true);
+      CHECK(backend.ledger().faults().empty());
+      backend.leave_sums(sums, 64);
+      backend.expect_sums(sums + 64, 64, true);
+      CHECK(names(backend.ledger().faults().back(), "were not taken before"));
+      backend.write_gradients(sums, 64, false);
+      backend.expect_gradients(sums, 64);
+      CHECK(backend.ledger().faults().size() == 1);
+      backend.expect_gradients(sums, 128);
+      CHECK(names(backend.ledger().faults().back(), "nobody has written these gradients"));
+    }
   }
 
   TEST_CASE("too little workspace is named") {

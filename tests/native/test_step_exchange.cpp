@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,10 +33,13 @@ std::vector<float> host(Backend& backend, const FloatBlock& block) {
 }
 
 // Mini-batches [first, first + count) of a step, each of other pictures; then the exchange.
-Left share_of_step(const NetworkDef& def, Backend& backend, Communicator& processes, int first, int count) {
+Left share_of_step(const NetworkDef& def, Backend& backend, Communicator& processes, int first, int count,
+                   bool merge_siblings = false) {
   ParamStore store(def, backend, {true, false});
   store.import_host(initial_weights(def, 7));
-  Network network(def, backend, {true, DType::f32, kMiniBatch, false, first + count});
+  NetworkOptions options{true, DType::f32, kMiniBatch, false, first + count};
+  options.merge_siblings = merge_siblings;
+  Network network(def, backend, options);
   network.allocate();
   network.weights_changed(store);
   StepExchange exchange(processes, backend, store, def);
@@ -68,6 +72,29 @@ Left share_of_step(const NetworkDef& def, Backend& backend, Communicator& proces
   return left;
 }
 
+// The first of two processes, the other of which has the same numbers; sums are there as soon as they are asked for.
+class AtOnce final : public Communicator {
+ public:
+  int pieces = 0;
+
+  const Place& place() const override { return place_; }
+  void start_sum(float* data, int64_t count) override {
+    for (int64_t i = 0; i < count; ++i) data[i] *= 2;
+    ++pieces;
+  }
+  void finish_sums() override {}
+  void gather(const void* mine, int64_t bytes, void* all) override {
+    for (int rank = 0; rank < 2; ++rank) std::memcpy(static_cast<char*>(all) + rank * bytes, mine, static_cast<size_t>(bytes));
+  }
+  void broadcast(void*, int64_t) override {}
+  void check() override {}
+  bool fail(Status, const std::string&) noexcept override { return true; }
+  void leave() override {}
+
+ private:
+  const Place place_{0, 2, 0, 2};
+};
+
 std::unique_ptr<Backend> backend_named(const std::string& name) {
   return name == "cpu" ? make_cpu_backend(1) : make_reference_backend();
 }
@@ -97,6 +124,26 @@ TEST_CASE("processes that share a step leave the bits of one") {
         CHECK(got[rank].costs == expected.costs);
       }
     }
+}
+
+// The second sibling's gradients are complete only with the first's, and pieces of 4096 floats are on their way before.
+TEST_CASE("gradients are sent when they are complete, also where siblings train as one convolution") {
+  const std::string sibling = "[convolutional]\nbatch_normalize=1\nactivation=leaky\nfilters=64\n";
+  const NetworkDef def = define_network(parse_cfg("[net]\nwidth=32\nheight=32\nchannels=3\nbatch=6\n" + sibling +
+                                                      "size=3\nstride=4\n" + sibling + "[route]\nlayers=-2\n" + sibling +
+                                                      "[route]\nlayers=-1,1\n" + sibling + "[route]\nlayers=-2\n" + sibling +
+                                                      "[route]\nlayers=-1,-3\n[convolutional]\nfilters=24\nactivation=linear\n"
+                                                      "[yolo]\nmask=0,1,2\nanchors=4,4, 8,8, 12,12\nclasses=3\nnum=3\n",
+                                                  "siblings.cfg"));
+  for (const bool merged : {false, true}) {
+    const auto alone = make_alone();
+    Left expected = share_of_step(def, *make_cpu_backend(1), *alone, 0, 1, merged);
+    for (float& gradient : expected.gradients) gradient *= 2;
+    AtOnce twin;
+    const Left got = share_of_step(def, *make_cpu_backend(1), twin, 0, 1, merged);
+    CHECK(twin.pieces > 3);
+    CHECK(got.gradients == expected.gradients);
+  }
 }
 
 TEST_CASE("with several mini-batches each, statistics and losses keep their bits, gradients are the same to rounding") {

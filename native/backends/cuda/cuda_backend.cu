@@ -128,6 +128,7 @@ class CudaBackend final : public Backend {
     cuda::copy_channels(context_, src, src_first, dst, dst_first, count, accumulate);
   }
 
+  bool merges_siblings() const override { return true; }
   int64_t conv_weight_floats(const ConvWeightShape& shape) const override { return cuda::StoredWeights(shape).floats(); }
   void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored) override {
     const cuda::StoredWeights weights(shape);

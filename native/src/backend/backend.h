@@ -106,7 +106,8 @@ struct NormBackward {
 };
 
 // A convolution made ready for fixed shapes. Weights are float arrays in the back end's own stored order
-// (Backend::conv_weight_floats, pack_conv_weights); bias is a padded per-channel array or null.
+// (Backend::conv_weight_floats, pack_conv_weights); bias is a padded per-channel array or null. In any
+// stored order the weights of each 64 output channels (without groups) lie together, those of the next ones behind them.
 class ConvPlan {
  public:
   virtual ~ConvPlan() = default;
@@ -294,6 +295,8 @@ class Backend {
   virtual void pack_conv_weights(const ConvWeightShape& shape, const float* host_oihw, float* stored) = 0;
   virtual void unpack_conv_weights(const ConvWeightShape& shape, const float* stored, float* host_oihw) = 0;
   virtual std::unique_ptr<ConvPlan> make_conv(const ConvDesc& desc) = 0;
+  // Whether two 1x1 convolutions of the same input train faster as one, their outputs side by side, than one after the other.
+  virtual bool merges_siblings() const { return false; }
   // ConvPlan::weights_changed of many convolutions at once.
   virtual void weights_changed(std::span<const ChangedWeights> changed) {
     for (const ChangedWeights& one : changed) one.plan->weights_changed(one.weights);

@@ -57,15 +57,17 @@ class Convolutional : public Layer {
   LayerNeeds needs(const LayerIo& io, const Backend& backend, bool training) const override {
     if (!training) return {};
     const bool pools = io.tail.kind == NormTail::Kind::max_pool;
-    return {keeps_raw(), true, pools ? backend.max_pool_index_bytes(io.tail.pool, io.out) : 0, keeps_raw() && !io.tail};
+    return {keeps_raw(), !sibling_convolves(io), pools ? backend.max_pool_index_bytes(io.tail.pool, io.out) : 0,
+            keeps_raw() && !io.tail};
   }
 
   void prepare(const LayerIo& io, Backend& backend, bool training) override {
+    if (sibling_convolves(io)) return;
     const ConvolutionalSpec& spec = def_.conv();
     const Tensor& in = io.in[0];
-    const Tensor& raw = keeps_raw() && training ? io.saved : io.out;
+    const Tensor& raw = keeps_raw() && training ? convolved(io) : io.out;
     ConvDesc desc;
-    desc.weights = {in.c, spec.filters, spec.size, spec.groups};
+    desc.weights = {in.c, raw.c, spec.size, spec.groups};
     desc.n = in.n;
     desc.ih = in.h, desc.iw = in.w, desc.oh = raw.h, desc.ow = raw.w;
     desc.stride_x = spec.stride_x, desc.stride_y = spec.stride_y;
@@ -85,10 +87,10 @@ class Convolutional : public Layer {
     plan_ = backend.make_conv(desc);
   }
 
-  int64_t workspace_bytes() const override { return plan_->workspace_bytes(); }
-  int64_t private_bytes() const override { return plan_->private_bytes(); }
+  int64_t workspace_bytes() const override { return plan_ ? plan_->workspace_bytes() : 0; }
+  int64_t private_bytes() const override { return plan_ ? plan_->private_bytes() : 0; }
   void add_changed(const LayerParams& params, std::vector<ChangedWeights>* changed) override {
-    changed->push_back({plan_.get(), params.weights->w});
+    if (plan_) changed->push_back({plan_.get(), params.weights->w});
   }
 
   void forward(const LayerIo& io, const LayerParams& params, Pass& pass) override {
@@ -135,18 +137,34 @@ class Convolutional : public Layer {
       pass.backend.bias_activation_backward(io.dout, keeps_raw() ? io.saved : io.dout, keeps_raw() ? params.biases->w : nullptr,
                                             spec.activation, params.biases->g, dx);
     }
-    plan_->backward_weights(io.in_backward[0], dx, params.weights->g, pass.accumulate_gradients, pass.workspace);
-    if (io.din[0]) plan_->backward_data(dx, params.weights->w, io.din[0], io.din_accumulate[0] != 0, pass.workspace);
+    if (sibling_convolves(io)) return;
+    const Tensor& deltas = io.merged ? io.merged->raw : dx;
+    plan_->backward_weights(io.in_backward[0], deltas, params.weights->g, pass.accumulate_gradients, pass.workspace);
+    if (io.din[0]) plan_->backward_data(deltas, params.weights->w, io.din[0], io.din_accumulate[0] != 0, pass.workspace);
   }
 
  private:
   // The raw output is kept for backward unless it is the output itself.
   bool keeps_raw() const { return def_.conv().batch_normalize || def_.conv().activation != Activation::linear; }
 
+  // Whether this layer's plan, and its part in both passes, are its sibling's.
+  bool sibling_convolves(const LayerIo& io) const { return io.merged && io.merged->first != def_.index; }
+
+  // What the plan of a layer that keeps its raw output writes: that output, or both siblings'.
+  static const Tensor& convolved(const LayerIo& io) { return io.merged ? io.merged->raw : io.saved; }
+
+  // Returns whether the sums of batch norm were taken on the way.
+  bool convolve(const LayerIo& io, const LayerParams& params, Pass& pass) {
+    if (sibling_convolves(io)) return io.merged->summed;
+    const bool summed = plan_->forward_summed(io.in[0], params.weights->w, convolved(io), arrays(params), pass.workspace);
+    if (io.merged) io.merged->summed = summed;
+    return summed;
+  }
+
   void forward_normalised(const LayerIo& io, const LayerParams& params, const Tensor* residual, Pass& pass) {
     const BatchNormArrays bn = arrays(params);
     const Activation act = def_.conv().activation;
-    const bool summed = plan_->forward_summed(io.in[0], params.weights->w, io.saved, bn, pass.workspace);
+    const bool summed = convolve(io, params, pass);
     if (io.tail) {
       pass.backend.batch_norm_train_tail(io.saved, bn, act, io.tail, summed, io.out);
     } else if (summed) {

@@ -31,6 +31,15 @@ struct Pass {
   bool raw_heads = false;  // [yolo] does nothing
 };
 
+// Two siblings (model/siblings.h) whose convolution is one. Layer `first` runs it forward, before its own batch norm, and
+// backward, after it: by then `second` has left its deltas in its channels of `raw`. Each normalises its own channels. The
+// parameters of both lie one behind the other (model/param_store.h): the arrays of the first are those of both.
+struct MergedConvolution {
+  int first = -1, second = -1;
+  Tensor raw;           // the outputs of both, then the deltas
+  bool summed = false;  // forward took the sums of batch norm, of both
+};
+
 // What the planner gives a layer. Tensors are views; data pointers are set when memory is bound.
 struct LayerIo {
   std::vector<Tensor> in;
@@ -50,6 +59,8 @@ struct LayerIo {
   bool folded = false;             // nothing to run: the layer is a view, or part of another layer
   bool folded_backward = false;    // nothing to run backward either
   bool frozen = false;             // rolling statistics, no gradients of its own
+  // Convolution: it is one with its sibling's, and `saved` a part of its `raw`.
+  std::shared_ptr<MergedConvolution> merged;
 };
 
 // What a layer asks the planner for.

@@ -83,6 +83,7 @@ void Network::build(const NetworkDef& def) {
   plan_options.batch = options_.batch;
   plan_options.recompute = options_.recompute;
   plan_options.raw_heads = options_.raw_heads;
+  plan_options.merge_siblings = options_.training && options_.merge_siblings.value_or(backend_.merges_siblings());
   plan_options.frozen = options_.training ? frozen_until(def) : -1;
   sized->plan = std::make_unique<NetworkPlan>(sized->def, sized->layers, backend_, plan_options);
   now_ = sized.get();
@@ -162,9 +163,21 @@ void Network::resize(int width, int height) {
 }
 
 std::vector<ChangedWeights> Network::changed_weights(const ParamStore& store) {
+  check_siblings(store);
   std::vector<ChangedWeights> changed;
   for (size_t i = 0; i < now_->layers.size(); ++i) now_->layers[i]->add_changed(store.layer(static_cast<int>(i)), &changed);
   return changed;
+}
+
+// A merged convolution reads the weights of its second half behind those of the first: a store made for another description of
+// the layers would give it something else.
+void Network::check_siblings(const ParamStore& store) const {
+  for (size_t i = 0; i < now_->layers.size(); ++i) {
+    const MergedConvolution* merged = now_->plan->io(i).merged.get();
+    if (merged == nullptr) continue;
+    const ParamArray& first = *store.layer(merged->first).weights;
+    DK_ASSERT(store.layer(merged->second).weights->w == first.w + first.floats);
+  }
 }
 
 void Network::weights_changed(const ParamStore& store) { backend_.weights_changed(changed_weights(store)); }

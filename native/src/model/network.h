@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -27,6 +28,8 @@ struct NetworkOptions {
   bool recompute = false;  // PlanOptions::recompute: the same bits from less memory, in more time
   int subdivisions = 1;    // passes of an iteration: the figures of so many are kept
   bool raw_heads = false;  // inference: [yolo] layers do nothing, who runs the network reads their inputs on the device
+  // PlanOptions::merge_siblings; nothing: as the back end likes it.
+  std::optional<bool> merge_siblings = std::nullopt;
 };
 
 // Bytes on the device.
@@ -48,7 +51,8 @@ struct TrainPass {
   bool accumulate_gradients = false;
   float gradient_scale = 1;  // of the deltas and so of all gradients: half numbers end at 65504 and 6e-8
   int stop_before = -1;      // layers up to this one get no backward pass now (stopbackward=N)
-  // Called after each layer's backward pass, from the last layer on: its gradients, and those behind it, are complete.
+  // Called after each layer's backward pass, from the last layer on: its gradients, and those behind it, are complete
+  // (those of the second of two siblings only with the first's).
   const std::function<void(int layer)>* layer_done = nullptr;
   Stopwatch* stopwatch = nullptr;  // marks the start and the end of each layer's pass, also of those that have nothing to do
 };
@@ -139,6 +143,7 @@ class Network {
   Pass make_pass(const TrainPass& pass) const;
   void run_forward(const ParamStore& store, const TrainPass& train, Pass pass);
   std::vector<ChangedWeights> changed_weights(const ParamStore& store);
+  void check_siblings(const ParamStore& store) const;
   void backward_layer(int i, const ParamStore& store, Pass& pass);
 
   Backend& backend_;

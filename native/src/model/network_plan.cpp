@@ -51,6 +51,7 @@ void Planner::run() {
   plan_.io_.resize(static_cast<size_t>(count_));
   find_consumers();
   place_values();
+  if (options_.merge_siblings) merge_siblings();
   make_tensors();
   forward_lifetimes();
   if (options_.training) {
@@ -159,9 +160,13 @@ void Planner::keep_own(int i) {
     l.saved = l.out;
     l.saved.h = layer(i).out.h, l.saved.w = layer(i).out.w;  // before a tail
     l.saved.buffer_c = l.out.c, l.saved.c_offset = 0;
-    const int plan = plan_bytes(backend_.tensor_bytes(options_.batch, l.out.c, l.saved.h, l.saved.w, options_.dtype, false));
-    live(plan, i), live(plan, until);
-    point(&l.saved, plan);
+    if (l.merged) {
+      keep_merged(i);
+    } else {
+      const int plan = plan_bytes(backend_.tensor_bytes(options_.batch, l.out.c, l.saved.h, l.saved.w, options_.dtype, false));
+      live(plan, i), live(plan, until);
+      point(&l.saved, plan);
+    }
   }
   l.floats.resize(static_cast<size_t>(needs.floats), l.out);
   for (Tensor& floats : l.floats) {

@@ -27,6 +27,8 @@ struct PlanOptions {
   int frozen = -1;         // layers up to this one get no gradient (stopbackward=1)
   bool recompute = false;  // outputs that the backward pass reads are computed again there, where they can be, not kept
   bool raw_heads = false;  // inference: what [yolo] layers read is still there when the pass is over
+  // Training: each two that model/siblings.h names run as one convolution.
+  bool merge_siblings = false;
 };
 
 class NetworkPlan {

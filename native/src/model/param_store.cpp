@@ -5,6 +5,7 @@
 
 #include "core/status.h"
 #include "math/philox.h"
+#include "model/siblings.h"
 
 namespace dk {
 namespace {
@@ -18,12 +19,31 @@ bool is_statistic(ParamRole role) { return role == ParamRole::rolling_mean || ro
 
 // As much as the alignment of a back end's memory (256 bytes), so that arrays may lie one behind the other.
 constexpr int64_t kArrayFloats = 64;
+static_assert(kSiblingFilters % kArrayFloats == 0, "nothing may lie between the arrays of siblings");
 
 int64_t aligned_floats(int64_t floats) { return (floats + kArrayFloats - 1) / kArrayFloats * kArrayFloats; }
 
 int64_t stored_floats(const NetworkDef& def, const Backend& backend, const ParamDef& param) {
   if (param.role != ParamRole::weights) return padded_channels(param.count);
   return (backend.conv_weight_floats(weight_shape(def.layers[static_cast<size_t>(param.layer)])) + 15) / 16 * 16;
+}
+
+// The order of the arrays in memory: that of the file, but behind each array of a convolution that of its sibling, so that the
+// two are one array of one convolution.
+std::vector<size_t> memory_order(const NetworkDef& def, const std::vector<ParamArray>& arrays) {
+  const std::vector<int> behind = siblings_behind(def);
+  std::vector<size_t> first_array(def.layers.size());
+  for (size_t i = arrays.size(); i-- > 0;) first_array[static_cast<size_t>(arrays[i].def.layer)] = i;
+  std::vector<size_t> order;
+  std::vector<char> placed(arrays.size(), 0);
+  const auto place = [&](size_t i) { order.push_back(i), placed[i] = 1; };
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    if (placed[i]) continue;
+    place(i);
+    const size_t layer = static_cast<size_t>(arrays[i].def.layer);
+    if (behind[layer] >= 0) place(first_array[static_cast<size_t>(behind[layer])] + (i - first_array[layer]));
+  }
+  return order;
 }
 
 }  // namespace
@@ -83,7 +103,8 @@ ParamStore::ParamStore(const NetworkDef& def, Backend& backend, Options options)
   const FloatBlock momentum = options.training ? allocate(learned) : FloatBlock{};
   const FloatBlock averages = options.average ? allocate(learned) : FloatBlock{};
   int64_t at = 0, statistic_at = 0;
-  for (ParamArray& array : arrays_) {
+  for (size_t i : memory_order(def, arrays_)) {
+    ParamArray& array = arrays_[i];
     if (is_statistic(array.def.role)) {
       array.w = rolling_.data + statistic_at;
       statistic_at += aligned_floats(array.floats);

@@ -44,7 +44,8 @@ struct LayerParams {
 
 enum class ParamField { value, momentum, average };
 
-// Arrays one behind the other, in file order; what lies between them is 0.
+// Arrays one behind the other, in file order but for siblings (siblings_behind()), whose arrays of one role lie together; what
+// lies between them is 0.
 struct FloatBlock {
   float* data = nullptr;
   int64_t floats = 0;

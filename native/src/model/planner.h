@@ -1,6 +1,7 @@
 // Builds one NetworkPlan and is thrown away: what the passes over a network's layers know and work on. Each pass is a file:
-// planner_values.cpp (where outputs lie, what is a view), planner_recompute.cpp (which outputs are computed again for the
-// backward pass), planner_backward.cpp (who writes which deltas first), network_plan.cpp (lifetimes, and the order of it all).
+// planner_values.cpp (where outputs lie, what is a view), planner_siblings.cpp (which convolutions run as one),
+// planner_recompute.cpp (which outputs are computed again for the backward pass), planner_backward.cpp (who writes which deltas
+// first), network_plan.cpp (lifetimes, and the order of it all).
 #pragma once
 
 #include <map>
@@ -75,6 +76,10 @@ class Planner {
   bool aligned(int c_offset, int c, int buffer_c) const;
   bool place_route(int i);
   void join(int i);
+
+  // planner_siblings.cpp
+  void merge_siblings();
+  void keep_merged(int i);
 
   // planner_recompute.cpp
   void find_users();

@@ -109,6 +109,7 @@ void Planner::backward_lifetimes() {
 void Planner::plan_input_deltas(int i, std::vector<char>* wanted) {
   const LayerDef& l = layer(i);
   LayerIo& own = io(i);
+  if (own.merged && own.merged->second == i) return;  // the first one writes them for both
   for (size_t k = 0; k < l.inputs.size(); ++k) {
     const int input = l.inputs[k];
     if (input < 0 || !has_params_[static_cast<size_t>(input + 1)]) continue;

@@ -1,10 +1,12 @@
 #include "train/step_exchange.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/status.h"
 #include "math/rolling.h"
 #include "model/network.h"
+#include "model/siblings.h"
 
 namespace dk {
 namespace {
@@ -23,16 +25,27 @@ StepExchange::StepExchange(Communicator& processes, Backend& backend, const Para
   if (processes.alone()) return;
   const FloatBlock gradients = store.gradients();
   bucket_floats_ = std::clamp(gradients.floats / kBuckets, kSmallestBucket, kLargestBucket);
-  layer_first_.assign(def.layers.size(), gradients.floats);
-  for (const ParamArray& array : store.arrays())
-    if (array.g != nullptr) {
-      int64_t& first = layer_first_[static_cast<size_t>(array.def.layer)];
-      first = std::min(first, static_cast<int64_t>(array.g - gradients.data));
-    }
-  for (size_t i = layer_first_.size() - 1; i-- > 0;) layer_first_[i] = std::min(layer_first_[i], layer_first_[i + 1]);
+  find_first_gradients(def);
   if (backend.host_memory()) return;
   join_devices();
   if (!devices_) staged_.resize(static_cast<size_t>(gradients.floats));
+}
+
+// The gradients of siblings lie among each other, and are complete only when the backward pass has done the first of the two.
+void StepExchange::find_first_gradients(const NetworkDef& def) {
+  const FloatBlock gradients = store_.gradients();
+  std::vector<int> complete_with(def.layers.size());
+  std::iota(complete_with.begin(), complete_with.end(), 0);
+  const std::vector<int> siblings = siblings_behind(def);
+  for (size_t i = 0; i < siblings.size(); ++i)
+    if (siblings[i] >= 0) complete_with[static_cast<size_t>(siblings[i])] = static_cast<int>(i);
+  layer_first_.assign(def.layers.size(), gradients.floats);
+  for (const ParamArray& array : store_.arrays()) {
+    if (array.g == nullptr) continue;
+    int64_t& first = layer_first_[static_cast<size_t>(complete_with[static_cast<size_t>(array.def.layer)])];
+    first = std::min(first, static_cast<int64_t>(array.g - gradients.data));
+  }
+  for (size_t i = layer_first_.size() - 1; i-- > 0;) layer_first_[i] = std::min(layer_first_[i], layer_first_[i + 1]);
 }
 
 // The devices sum by themselves where the first process has a way to; then all must have it.

@@ -35,6 +35,7 @@ class StepExchange {
   std::vector<YoloStats> gather(std::span<const YoloStats> own);
 
  private:
+  void find_first_gradients(const NetworkDef& def);
   void join_devices();
   void send_from(int64_t first);
   void roll_statistics(const NetworkDef& def, int mini_batch);
@@ -44,7 +45,7 @@ class StepExchange {
   const ParamStore& store_;
   const std::function<void(int)> layer_done_;
   int64_t bucket_floats_ = 0;
-  std::vector<int64_t> layer_first_;  // where the gradients of each layer, or of the next one that has some, begin
+  std::vector<int64_t> layer_first_;  // from here on gradients are complete when a layer's backward pass is done
   std::unique_ptr<DeviceGroup> devices_;
   std::vector<float> staged_;  // gradients on their way, where the device's memory is not the host's and devices can't sum
   int64_t waiting_end_ = 0;    // gradients before it are not sent yet
