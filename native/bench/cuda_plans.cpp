@@ -23,6 +23,7 @@
 #include "core/status.h"
 #include "cuda/conv_graphs.h"
 #include "model/network_def.h"
+#include "model/siblings.h"
 
 namespace {
 
@@ -119,6 +120,10 @@ void ask_for_forward(Questions* questions, const LayerDef& layer, const ConvDesc
   ask(questions, "forward", true, desc, {});
   if (desc.dtype == DType::f32) return;
   ask(questions, "forward with bias and activation", false, desc, ends);
+}
+
+void ask_for_fused_training(Questions* questions, const LayerDef& layer, const ConvDesc& desc) {
+  const ConvolutionalSpec& spec = layer.conv();
   if (spec.batch_normalize) {
     cuda::ConvGraph sums;
     sums.sums = true;
@@ -148,18 +153,33 @@ void ask_for_fused_deltas(Questions* questions, const NetworkDef& def, const Lay
   }
 }
 
+void ask_for_training(Questions* questions, const NetworkDef& def, const LayerDef& layer, const ConvDesc& desc) {
+  cuda::ConvGraph back;
+  back.step = cuda::ConvStep::backward_weights;
+  ask(questions, "deltas of the weights", true, desc, back);
+  back.step = cuda::ConvStep::backward_data;
+  if (layer.index > 0) ask(questions, "deltas of the input", true, desc, back);
+  if (desc.dtype == DType::f32) return;
+  if (!desc.f32_dst) ask_for_fused_training(questions, layer, desc);
+  ask_for_fused_deltas(questions, def, layer, desc);
+}
+
+// Siblings train as one convolution, which the first of them stands for; detection runs each of them.
 Questions questions_of(const NetworkDef& def, int batch, DType dtype) {
   Questions questions;
+  const std::vector<int> siblings = siblings_behind(def);
   for (const LayerDef& layer : def.layers) {
     if (!layer.is(LayerKind::convolutional) || layer.conv().groups != 1) continue;
-    const ConvDesc desc = describe(def, layer, batch, dtype);
+    ConvDesc desc = describe(def, layer, batch, dtype);
     ask_for_forward(&questions, layer, desc);
-    cuda::ConvGraph back;
-    back.step = cuda::ConvStep::backward_weights;
-    ask(&questions, "deltas of the weights", true, desc, back);
-    back.step = cuda::ConvStep::backward_data;
-    if (layer.index > 0) ask(&questions, "deltas of the input", true, desc, back);
-    if (dtype != DType::f32) ask_for_fused_deltas(&questions, def, layer, desc);
+    if (std::find(siblings.begin(), siblings.end(), layer.index) != siblings.end()) continue;
+    const int sibling = siblings[static_cast<size_t>(layer.index)];
+    if (sibling >= 0) {
+      desc.weights.oc += def.layers[static_cast<size_t>(sibling)].conv().filters;
+      desc.dst_buffer_c = desc.weights.oc;
+      ask(&questions, "forward", true, desc, {});
+    }
+    ask_for_training(&questions, def, layer, desc);
   }
   return questions;
 }

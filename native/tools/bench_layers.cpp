@@ -42,24 +42,32 @@ struct Row {
 
 double bytes_of(const Tensor& t) { return t.data == nullptr ? 0.0 : static_cast<double>(t.count() * dtype_bytes(t.dtype)); }
 
+// What a layer's convolution writes: of two siblings that run as one the first has the outputs of both, the second nothing.
+Tensor convolved(const LayerDef& layer, const LayerIo& io) {
+  if (io.merged) return io.merged->first == layer.index ? io.merged->raw : Tensor{};
+  return io.saved ? io.saved : io.out;
+}
+
 double conv_flop(const LayerDef& layer, const Tensor& out) {
   const ConvolutionalSpec& spec = layer.conv();
   return 2.0 * static_cast<double>(out.count()) * spec.size * spec.size * layer.in.c / spec.groups;
 }
 
-double weight_count(const LayerDef& layer) {
+double weight_count(const LayerDef& layer, const Tensor& out) {
   const ConvolutionalSpec& spec = layer.conv();
-  return static_cast<double>(spec.filters) * layer.in.c / spec.groups * spec.size * spec.size;
+  return static_cast<double>(out.c) * layer.in.c / spec.groups * spec.size * spec.size;
 }
 
 std::vector<Kernel> forward_kernels(const LayerDef& layer, const LayerIo& io) {
   if (io.folded) return {};
   const double in = bytes_of(io.in[0]), out = bytes_of(io.out);
   if (layer.is(LayerKind::convolutional)) {
-    const double weights = weight_count(layer) * static_cast<double>(dtype_bytes(io.in[0].dtype));
-    const Kernel conv{conv_flop(layer, io.out), in + weights + (io.saved ? bytes_of(io.saved) : out)};
-    if (!io.saved) return {conv};
-    return {conv, {0, bytes_of(io.saved) + out + bytes_of(io.residual)}};
+    const Tensor raw = convolved(layer, io);
+    std::vector<Kernel> kernels;
+    const double weights = weight_count(layer, raw) * static_cast<double>(dtype_bytes(io.in[0].dtype));
+    if (raw) kernels.push_back({conv_flop(layer, raw), in + weights + bytes_of(raw)});
+    if (io.saved) kernels.push_back({0, bytes_of(io.saved) + out + bytes_of(io.residual)});
+    return kernels;
   }
   double read = 0;
   for (const Tensor& t : io.in) read += bytes_of(t);
@@ -76,9 +84,11 @@ std::vector<Kernel> backward_kernels(const LayerDef& layer, const LayerIo& io) {
   std::vector<Kernel> kernels;
   if (layer.conv().batch_normalize) kernels.push_back({0, 2 * out});  // sums
   if (io.saved) kernels.push_back({0, 3 * out});
-  const double flop = conv_flop(layer, io.dout), weights = weight_count(layer);
-  kernels.push_back({flop, bytes_of(io.in[0]) + out + weights * sizeof(float)});
-  if (io.din[0]) kernels.push_back({flop, out + deltas + weights * static_cast<double>(dtype_bytes(io.dout.dtype))});
+  const Tensor dx = io.saved ? convolved(layer, io) : io.dout;
+  if (!dx) return kernels;
+  const double flop = conv_flop(layer, dx), weights = weight_count(layer, dx), from = bytes_of(dx);
+  kernels.push_back({flop, bytes_of(io.in[0]) + from + weights * sizeof(float)});
+  if (io.din[0]) kernels.push_back({flop, from + deltas + weights * static_cast<double>(dtype_bytes(dx.dtype))});
   return kernels;
 }
 
@@ -164,6 +174,7 @@ Ceilings measure_ceilings(const BenchSetup& setup) {
 // --- the layers ---
 
 struct Measured {
+  std::vector<std::string> shapes;
   std::vector<Row> forward, backward;
   Row update;
 };
@@ -202,10 +213,17 @@ Times time_steps(BenchSetup& setup, ParamStore& store, Network& network) {
   return times;
 }
 
+std::string shape_of(const LayerDef& layer, const LayerIo& io) {
+  std::string text = strf("%dx%dx%d > %dx%dx%d", layer.in.w, layer.in.h, layer.in.c, layer.out.w, layer.out.h, layer.out.c);
+  if (layer.is(LayerKind::convolutional)) text += strf(" %dx%d/%d", layer.conv().size, layer.conv().size, layer.conv().stride_x);
+  if (io.merged && io.merged->first == layer.index) text += strf(", with %d's", io.merged->second);
+  return text;
+}
+
 Measured measure(BenchSetup& setup, const Ceilings& ceilings) {
   ParamStore store(setup.def, *setup.backend, {true, false});
   store.import_host(initial_weights(setup.def, 1));
-  Network network(setup.def, *setup.backend, {true, setup.dtype, setup.batch, setup.recompute});
+  Network network(setup.def, *setup.backend, bench_training(setup, setup.batch, setup.recompute));
   network.allocate();
   network.weights_changed(store);
   const Times times = time_steps(setup, store, network);
@@ -216,6 +234,7 @@ Measured measure(BenchSetup& setup, const Ceilings& ceilings) {
     backward.seconds = times.backward[i].empty() ? 0 : median_of(times.backward[i]);
     forward.add(forward_kernels(setup.def.layers[i], network.plan().io(i)), ceilings);
     backward.add(backward_kernels(setup.def.layers[i], network.plan().io(i)), ceilings);
+    measured.shapes.push_back(shape_of(setup.def.layers[i], network.plan().io(i)));
     measured.forward.push_back(forward), measured.backward.push_back(backward);
   }
   measured.update.seconds = median_of(times.update);
@@ -227,12 +246,6 @@ Measured measure(BenchSetup& setup, const Ceilings& ceilings) {
 }
 
 // --- telling ---
-
-std::string shape_of(const LayerDef& layer) {
-  std::string text = strf("%dx%dx%d > %dx%dx%d", layer.in.w, layer.in.h, layer.in.c, layer.out.w, layer.out.h, layer.out.c);
-  if (layer.is(LayerKind::convolutional)) text += strf(" %dx%d/%d", layer.conv().size, layer.conv().size, layer.conv().stride_x);
-  return text;
-}
 
 void print_row(const char* name, const std::string& shape, const Row& row) {
   if (row.seconds <= 0) return;
@@ -255,7 +268,7 @@ void tell_json(const BenchSetup& setup, const Ceilings& ceilings, const Measured
   for (size_t i = 0; i < measured.forward.size(); ++i) {
     const LayerDef& layer = setup.def.layers[i];
     json.begin_object().field("index", static_cast<int64_t>(i)).field("kind", layer_kind_name(layer.kind));
-    json.field("shape", shape_of(layer));
+    json.field("shape", measured.shapes[i]);
     write_row(json, "forward", measured.forward[i]);
     write_row(json, "backward", measured.backward[i]);
     json.end_object();
@@ -274,7 +287,7 @@ void tell_text(const BenchSetup& setup, const Ceilings& ceilings, const Measured
   for (size_t i = 0; i < measured.forward.size(); ++i) {
     const LayerDef& layer = setup.def.layers[i];
     const std::string name = strf("%3zu %s", i, layer_kind_name(layer.kind));
-    print_row(name.c_str(), shape_of(layer), measured.forward[i]);
+    print_row(name.c_str(), measured.shapes[i], measured.forward[i]);
     print_row(name.c_str(), "  backward", measured.backward[i]);
     all.add(measured.forward[i]);
     all.add(measured.backward[i]);

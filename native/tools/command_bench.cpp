@@ -44,6 +44,12 @@ std::vector<float> bench_truth(const NetworkDef& def, int batch) {
   return truth;
 }
 
+NetworkOptions bench_training(const BenchSetup& setup, int batch, bool recompute) {
+  NetworkOptions options{true, setup.dtype, batch, recompute};
+  options.merge_siblings = setup.merge_siblings;
+  return options;
+}
+
 double median_of(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -82,7 +88,7 @@ int bench_step(BenchSetup& setup) {
   Backend& backend = *setup.backend;
   ParamStore store(setup.def, backend, {true, false});
   store.import_host(initial_weights(setup.def, 1));
-  Network network(setup.def, backend, {true, setup.dtype, setup.batch, setup.recompute});
+  Network network(setup.def, backend, bench_training(setup, setup.batch, setup.recompute));
   network.allocate();
   network.weights_changed(store);
   const std::vector<float> pixels =
@@ -109,7 +115,7 @@ int bench_step(BenchSetup& setup) {
 int bench_memory(const BenchSetup& setup) {
   for (const bool recompute : {false, true}) {
     const auto network = [&](int batch) {
-      return Network(setup.def, *setup.backend, {true, setup.dtype, batch, recompute}).memory().total();
+      return Network(setup.def, *setup.backend, bench_training(setup, batch, recompute)).memory().total();
     };
     std::printf("%s %dx%d batch %d, activations %s: %.0f MB, %.1f MB per image\n", setup.def.name.c_str(), setup.def.net.width,
                 setup.def.net.height, setup.batch, recompute ? "computed twice" : "kept",
@@ -166,6 +172,10 @@ int command_bench(Arguments& args) {
   setup.warmup = static_cast<int>(args.integer("warmup", 1, 0, 1000));
   setup.json = args.flag("json");
   setup.recompute = args.flag("recompute");
+  const std::string siblings = args.text("siblings", "auto");
+  if (siblings != "auto" && siblings != "merged" && siblings != "apart")
+    bad_input("-siblings %s is not known; known: auto, merged, apart", siblings.c_str());
+  if (siblings != "auto") setup.merge_siblings = siblings == "merged";
   setup.image = args.text("image", "");
   const int threads = static_cast<int>(args.integer("threads", 0, 1, 1024));
   const std::string device = args.text("device", "auto");
