@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -163,6 +164,26 @@ def steps_outcome(setting: Setting, net: Net, images: int, those: tuple[Runner, 
     return Outcome([table], values, failed)
 
 
+def measure_siblings(net: Net) -> Callable[[Setting], Outcome]:
+    """Ours against ours: the pairs of 1x1 convolutions that train as one, and one by one."""
+
+    def measure(setting: Setting) -> Outcome:
+        cfg = net.cfg(setting, setting.folder(f"siblings-{net.name}"))
+
+        def step(images: int, way: str, steps: int) -> dict[str, Any]:
+            command = bench_command(setting, "step", cfg, images, steps, 1 if setting.small else 5)
+            return last_json(run([*command, "-siblings", way]))
+
+        images, _ = fitting(net.images(setting), lambda images: step(images, "apart", 1))
+        those = tuple(Runner(f"siblings {way}", partial(step, images, way)) for way in ("merged", "apart"))
+        for _ in range(1 if setting.small else 3):
+            for runner in those:
+                runner.take_turn(3 if setting.small else 25)
+        return steps_outcome(setting, net, images, those)
+
+    return measure
+
+
 # ---- layers ----------------------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +295,7 @@ PARTS = (
     ),
     Part("training-yolov3-tiny-416", "end to end with the loader, YOLOv3-Tiny", measure_training(NETS[1]), 10, 90),
     *(Part(f"layers-{net.name}", f"each layer of {net.name} against the roof", measure_layers(net), 10, 60) for net in NETS[:2]),
+    Part("siblings-yolov4-608", "steps with siblings as one convolution and one by one", measure_siblings(NETS[0]), 10, 60),
     Part("training-yolov4-608", "end to end with the loader, YOLOv4", measure_training(NETS[0]), 15, 120),
     Part("step-yolov4-416", "whole steps of yolov4-416, turn by turn with PyTorch", measure_steps(NETS[2]), 15, 240),
 )
