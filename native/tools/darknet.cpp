@@ -35,7 +35,8 @@ const char kHelp[] =
     "  devices                             what can be trained on   -json\n"
     "  bench step|layers|detect|memory CFG [WEIGHTS]   time of a training step, of each layer in it, or of a detection; memory "
     "of a step\n"
-    "      -batch N  -steps N  -size N  -precision auto|f32|bf16|f16  -device auto|cpu  -image FILE  -json\n"
+    "      -batch N  -steps N  -size N  -precision auto|f32|bf16|f16  -device auto|cpu  -siblings auto|merged|apart\n"
+    "      -image FILE  -json\n"
     "  version | help\n";
 
 int detector(dk::Arguments& args, const std::string& verb) {
