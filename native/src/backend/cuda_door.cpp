@@ -9,7 +9,7 @@ namespace {
 
 struct CudaDoor {
   Door door{"libdarknet_cuda.so", "dk_cuda_door_version", DK_CUDA_DOOR_VERSION,
-            "this build has no CUDA back end (it is built where nvcc is)"};
+            "this build has no CUDA back end (it is built where nvcc and cuDNN's headers are)"};
   decltype(&dk_cuda_device_count) device_count = door.look_up<decltype(&dk_cuda_device_count)>("dk_cuda_device_count");
   decltype(&dk_cuda_device) device = door.look_up<decltype(&dk_cuda_device)>("dk_cuda_device");
   decltype(&dk_cuda_open) open = door.look_up<decltype(&dk_cuda_open)>("dk_cuda_open");
