@@ -194,4 +194,14 @@ void on_every_backend(const std::function<void(Rig&)>& body) {
   }
 }
 
+void on_every_type(const std::function<void(Backend&, DType)>& body) {
+  for (const std::unique_ptr<Backend>& backend : all_backends()) {
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+      if (!backend->supports(dtype)) continue;
+      INFO(backend->description(), ", ", dtype_name(dtype));
+      body(*backend, dtype);
+    }
+  }
+}
+
 }  // namespace dk::test

@@ -104,5 +104,7 @@ void note_figure(const Backend& backend, DType dtype, const std::string& operati
 
 // body(rig) on each of them, in f32.
 void on_every_backend(const std::function<void(Rig&)>& body);
+// Runs the body on every back end with each type that it can train in.
+void on_every_type(const std::function<void(Backend&, DType)>& body);
 
 }  // namespace dk::test

@@ -108,17 +108,6 @@ void for_each_product(const HeadPass& pass, const Body& body) {
 
 std::vector<float> rounded(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
-// body(backend, dtype) for all that train here.
-template <class Body>
-void on_every_type(const Body& body) {
-  for (const std::unique_ptr<Backend>& backend : all_backends())
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-      if (!backend->supports(dtype)) continue;
-      INFO(strf("%s %s", backend->description().c_str(), dtype_name(dtype)));
-      body(*backend, dtype);
-    }
-}
-
 struct Net {
   NetworkDef def;
   const char* name;

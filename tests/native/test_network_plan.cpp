@@ -7,10 +7,10 @@
 #include "core/status.h"
 #include "cpu/cpu_backend.h"
 #include "doctest/doctest.h"
-#include "math/philox.h"
 #include "model/network.h"
 #include "train/memory_plan.h"
 #include "train/optimizer.h"
+#include "training_batch.h"
 
 namespace dk::test {
 namespace {
@@ -116,16 +116,9 @@ Trained train(const NetworkDef& def, Backend& backend, const NetworkOptions& opt
   Trained trained;
   trained.arena = network.memory().arena;
   for (int iteration = 1; iteration <= 2; ++iteration) {
-    Draws draws(3, Purpose::noise, static_cast<uint64_t>(iteration), 0);
-    std::vector<float> pixels(static_cast<size_t>(def.net.channels) * def.net.width * def.net.height * options.batch);
-    for (float& pixel : pixels) pixel = draws.uniform(0.0f, 1.0f);
-    std::vector<float> truth(static_cast<size_t>(def.last_yolo()->yolo().scalars.max_boxes) * 5 * options.batch, 0.0f);
-    for (int image = 0; image < options.batch; ++image) {
-      float* box = &truth[truth.size() / static_cast<size_t>(options.batch) * static_cast<size_t>(image)];
-      box[0] = draws.uniform(0.3f, 0.7f), box[1] = draws.uniform(0.3f, 0.7f), box[2] = 0.3f, box[3] = 0.4f, box[4] = 1;
-    }
+    const TrainingBatch batch(def, options.batch, static_cast<uint64_t>(iteration));
     TrainPass pass;
-    pass.pixels = pixels.data(), pass.truth = truth.data(), pass.iteration = static_cast<uint64_t>(iteration);
+    pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data(), pass.iteration = static_cast<uint64_t>(iteration);
     store.zero_gradients();
     network.weights_changed(store);
     network.forward_train(store, pass);
@@ -153,18 +146,6 @@ std::vector<NetworkDef> networks() {
                                  load_network_def(folder + "/v4/net.cfg")};
   for (size_t i = 1; i < all.size(); ++i) resize_network(&all[i], 64, 64);
   return all;
-}
-
-// body(backend, dtype) for all that train here.
-template <class Body>
-void on_every_type(const Body& body) {
-  for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-      if (!backend->supports(dtype)) continue;
-      INFO(strf("%s %s", backend->name().c_str(), dtype_name(dtype)));
-      body(*backend, dtype);
-    }
-  }
 }
 
 bool overlap(const PlannedBuffer& a, const PlannedBuffer& b) {

@@ -16,6 +16,7 @@
 #include "math/philox.h"
 #include "model/network.h"
 #include "train/optimizer.h"
+#include "training_batch.h"
 
 namespace dk::test {
 namespace {
@@ -103,15 +104,9 @@ Pass train(const NetworkDef& def, Backend& backend, DType dtype, const Way& way,
   for (int iteration = 1; iteration <= iterations; ++iteration) {
     store.zero_gradients();
     for (int part = 0; part < 2; ++part) {
-      Draws draws(3, Purpose::noise, static_cast<uint64_t>(2 * iteration + part), 0);
-      std::vector<float> pixels(static_cast<size_t>(def.net.channels) * def.net.width * def.net.height * kImages);
-      for (float& pixel : pixels) pixel = draws.uniform(0.0f, 1.0f);
-      std::vector<float> truth(static_cast<size_t>(def.last_yolo()->yolo().scalars.max_boxes) * 5 * kImages, 0.0f);
-      for (size_t box : {size_t{0}, truth.size() / kImages})
-        truth[box] = draws.uniform(0.3f, 0.7f), truth[box + 1] = 0.5f, truth[box + 2] = 0.3f, truth[box + 3] = 0.4f,
-        truth[box + 4] = 1;
+      const TrainingBatch batch(def, kImages, static_cast<uint64_t>(2 * iteration + part));
       TrainPass train_pass;
-      train_pass.pixels = pixels.data(), train_pass.truth = truth.data();
+      train_pass.pixels = batch.pixels.data(), train_pass.truth = batch.truth.data();
       train_pass.first_image = static_cast<uint32_t>(part * kImages);
       train_pass.accumulate_gradients = part > 0;
       train_pass.stop_before = way.stop_before;
@@ -155,18 +150,6 @@ void check_same_learning(const Pass& merged, const Pass& apart, DType dtype) {
     CHECK(relative(merged.gradients.arrays[i], apart.gradients.arrays[i]) <= allowed(dtype));
     // In halves the second iteration already starts from weights that were rounded otherwise.
     if (dtype == DType::f32) CHECK(relative(merged.learned.arrays[i], apart.learned.arrays[i]) <= allowed(dtype));
-  }
-}
-
-// body(backend, dtype) for all that train here.
-template <class Body>
-void on_every_type(const Body& body) {
-  for (const std::unique_ptr<Backend>& backend : all_backends()) {
-    for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
-      if (!backend->supports(dtype)) continue;
-      INFO(strf("%s %s", backend->name().c_str(), dtype_name(dtype)));
-      body(*backend, dtype);
-    }
   }
 }
 

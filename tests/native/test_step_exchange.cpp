@@ -11,10 +11,10 @@
 
 #include "cpu/cpu_backend.h"
 #include "cuda/cuda_backend.h"
-#include "math/philox.h"
 #include "model/network.h"
 #include "reference/reference_backend.h"
 #include "thread_link.h"
+#include "training_batch.h"
 
 namespace dk::test {
 namespace {
@@ -47,15 +47,9 @@ Left share_of_step(const NetworkDef& def, Backend& backend, Communicator& proces
   exchange.begin();
   Left left;
   for (int part = 0; part < count; ++part) {
-    Draws draws(3, Purpose::noise, static_cast<uint64_t>(first + part), 0);
-    std::vector<float> pixels(static_cast<size_t>(def.net.channels) * def.net.width * def.net.height * kMiniBatch);
-    for (float& pixel : pixels) pixel = draws.uniform(0.0f, 1.0f);
-    std::vector<float> truth(static_cast<size_t>(def.last_yolo()->yolo().scalars.max_boxes) * 5 * kMiniBatch, 0.0f);
-    for (size_t box : {size_t{0}, truth.size() / kMiniBatch})
-      truth[box] = draws.uniform(0.3f, 0.7f), truth[box + 1] = 0.5f, truth[box + 2] = 0.3f, truth[box + 3] = 0.4f,
-      truth[box + 4] = 1;
+    const TrainingBatch batch(def, kMiniBatch, static_cast<uint64_t>(first + part));
     TrainPass pass;
-    pass.pixels = pixels.data(), pass.truth = truth.data();
+    pass.pixels = batch.pixels.data(), pass.truth = batch.truth.data();
     pass.accumulate_gradients = part > 0;
     pass.first_image = static_cast<uint32_t>((first + part) * kMiniBatch);
     pass.layer_done = part + 1 == count ? exchange.layer_done() : nullptr;

@@ -210,31 +210,35 @@ def check_memory(setting: Setting) -> Outcome:
     data, cfg = small_training(setting, "memory")
     options = ["-precision", setting.precision, "-steps", "2"]
     outcome = Outcome()
-    _check_plan(setting, [("narrow YOLOv3-Tiny", train(setting, data, cfg, *options))], outcome)
+    _check_plan(setting, train(setting, data, cfg, *options), outcome)
     _check_refused(setting, train_command(setting, data, cfg, *options), outcome)
     if not setting.dry:
         _check_more_than_there_is(setting, data, outcome)
     return outcome
 
 
-def _check_plan(setting: Setting, trainings: list[tuple[str, Training]], outcome: Outcome) -> None:
-    headings = ["training", "memory of", "MB planned", "MB at the peak", "peak / planned"]
-    table = Table(f"memory: {setting.heading}", headings)
+def _check_plan(setting: Setting, training: Training, outcome: Outcome) -> None:
+    table = Table(f"memory: {setting.heading}", ["memory of", "MB planned", "MB at the peak", "peak / planned"])
     outcome.tables.append(table)
-    for name, training in trainings:
-        whose = {"": "the computer"} if setting.dry else {"": "the computer", " of the card": "the card, without libraries"}
-        for of, words in whose.items():
-            peak, planned = _logged(training, rf"memory{of}: (\d+) MB at the peak, (\d+) MB planned")
-            table.rows.append([name, words, str(planned), str(peak), f"{peak / max(planned, 1):.2f}"])
-            # The back end counts its own; what the host's process holds is known to the system only.
-            if of and not 0.9 * planned <= peak <= planned + 1:
-                outcome.wrong.append(f"{name}: {planned} MB of the card were planned, {peak} MB were taken")
-        if not setting.dry:
-            taken, *_ = _logged(training, r"memory of the card: (-?\d+) MB were taken by its libraries")
-            planned, *_ = _logged(training, r"and (\d+) MB for its libraries")
-            table.rows.append([name, "the card, its libraries", str(planned), str(taken), f"{taken / max(planned, 1):.2f}"])
-            if taken > planned:
-                outcome.wrong.append(f"{name}: {planned} MB were set aside for the card's libraries, they took {taken} MB")
+
+    def compare(whose: str, planned: int, peak: int) -> None:
+        table.rows.append([whose, str(planned), str(peak), f"{peak / max(planned, 1):.2f}"])
+
+    peak, planned = _logged(training, r"memory: (\d+) MB at the peak, (\d+) MB planned")
+    compare("the computer", planned, peak)
+    if setting.dry:
+        return
+    peak, planned, apart = _logged(
+        training, r"memory of the card: (\d+) MB at the peak, (\d+) MB planned, and (\d+) MB for its libraries"
+    )
+    compare("the card, without libraries", planned, peak)
+    # The back end counts its own; what the host's process holds is known to the system only.
+    if not 0.9 * planned <= peak <= planned + 1:
+        outcome.wrong.append(f"{planned} MB of the card were planned, {peak} MB were taken")
+    (taken,) = _logged(training, r"memory of the card: (-?\d+) MB were taken by its libraries")
+    compare("the card, its libraries", apart, taken)
+    if taken > apart:
+        outcome.wrong.append(f"{apart} MB were set aside for the card's libraries, they took {taken} MB")
 
 
 def _logged(training: Training, pattern: str) -> list[int]:

@@ -16,15 +16,14 @@ constexpr double kHostShare = 0.9, kDeviceShare = 0.95;
 
 double megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
-double scarce_megabytes(const MemoryPlan& plan) { return megabytes(plan.card ? plan.bytes().device : plan.bytes().host); }
+double scarce_megabytes(const MemoryPlan& plan) { return megabytes(plan.bytes().scarce(plan.card)); }
 
 // What the plan needs of the memory that does not suffice for it.
 std::string shortage(const MemoryPlan& plan, const MemoryBytes& budget) {
   const MemoryBytes needed = plan.bytes();
-  const char* of = !plan.card ? "" : needed.device > budget.device ? " of the card's memory" : " of the computer's memory";
   const bool device = needed.device > budget.device;
-  return strf("needs %.0f MB%s, %.0f MB are there", megabytes(device ? needed.device : needed.host), of,
-              megabytes(device ? budget.device : budget.host));
+  const char* of = !plan.card ? "" : device ? " of the card's memory" : " of the computer's memory";
+  return strf("needs %.0f MB%s, %.0f MB are there", megabytes(needed.scarce(device)), of, megabytes(budget.scarce(device)));
 }
 
 // The largest input size below the cfg's that one image at a time fits with, as words to go on with.

@@ -35,9 +35,6 @@ void plan_evaluation(const NetworkDef& def, Backend& backend, const MemoryReques
   }
 }
 
-// What of a budget is the scarce one: the card's memory where there is one.
-int64_t scarce(const MemoryBytes& bytes, bool card) { return card ? bytes.device : bytes.host; }
-
 }  // namespace
 
 MemoryBytes MemoryPlan::bytes() const {
@@ -94,7 +91,7 @@ MemoryPlan plan_within(const NetworkDef& def, Backend& backend, int mini_batch, 
 MemoryPlan largest_mini_batch(const NetworkDef& def, Backend& backend, int batch, const MemoryRequest& request,
                               const MemoryBytes& budget) {
   const MemoryPlan one = plan_within(def, backend, 1, request, budget);
-  const int64_t needed = scarce(one.bytes(), one.card), given = scarce(budget, one.card);
+  const int64_t needed = one.bytes().scarce(one.card), given = budget.scarce(one.card);
   for (int mini_batch = batch; mini_batch > 1; --mini_batch) {
     if (batch % mini_batch != 0) continue;
     // Activations grow with the mini-batch; half of the growth of one image is a safe lower bound to skip the hopeless.

@@ -18,6 +18,7 @@ struct MemoryBytes {
   MemoryBytes(int64_t host_bytes = 0, int64_t device_bytes = 0) : host(host_bytes), device(device_bytes) {}
   int64_t total() const { return host + device; }
   bool within(const MemoryBytes& budget) const { return host <= budget.host && device <= budget.device; }
+  int64_t scarce(bool card) const { return card ? device : host; }  // a card has less than the computer it is in
   MemoryBytes& operator+=(const MemoryBytes& more) { return host += more.host, device += more.device, *this; }
 };
 
