@@ -187,9 +187,10 @@ def export_model(window: Window, target: Path) -> Path:
     return folder
 
 
-def calmed(cfg_path: Path, weights: Path, target: Path) -> Path:
+def calmed(cfg_path: Path, weights: Path, image: np.ndarray, target: Path) -> Path:
     """A copy whose heads answer calmly and surely: after so few steps they say e to the power of a hundred, or nothing at all.
 
+    How loud they are in the image is a matter of how the run began: what OpenCV hears of them is what they are turned down by.
     Its rolling variances are 1 at least: OpenCV adds 1e-6 to them where Darknet adds 1e-5, which shows while they are near 0.
     """
     cfg = read_cfg(cfg_path)
@@ -201,11 +202,17 @@ def calmed(cfg_path: Path, weights: Path, target: Path) -> Path:
             start, filters = sum(floats[:index]), layer.integer("filters", 1)
             variances = values[start + 3 * filters : start + 4 * filters]
             np.maximum(variances, 1.0, out=variances)
+    target.write_bytes(content[:20] + values.tobytes())
+    heads = [f"conv_{index - 1}" for index, layer in enumerate(cfg.layers) if layer.kind == "yolo"]
+    net = cv2.dnn.readNetFromDarknet(str(cfg_path), str(target))
+    net.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (SIDE, SIDE), swapRB=True))
+    quiet = min(0.001, 1 / max(float(np.abs(logits).max()) for logits in net.forward(heads)))
+    for index, layer in enumerate(cfg.layers):
         if layer.kind == "yolo":
             slots = len(layer.text("mask").split(","))
             first, last = sum(floats[: index - 1]), sum(floats[:index])
             biases = slots * (5 + layer.integer("classes", 0))
-            values[first + biases : last] *= 0.001
+            values[first + biases : last] *= quiet
             values[first : first + biases].reshape(slots, -1)[:, 4:] = 2.0
     target.write_bytes(content[:20] + values.tobytes())
     return target
@@ -215,8 +222,8 @@ def compare_with_opencv(folder: Path, pictures: Path, scratch: Path) -> None:
     """With a picture of the network's own size, so that the two programs' ways to resize play no part."""
     cfg = folder / "net.cfg"
     assert cv2.dnn.readNetFromDarknet(str(cfg), str(folder / "net.weights")).getLayerNames()
-    weights = calmed(cfg, folder / "net.weights", scratch / "calm.weights")
     image = np.ascontiguousarray(cv2.resize(cv2.imread(str(sorted(pictures.rglob("*.jpg"))[0])), (SIDE, SIDE)))
+    weights = calmed(cfg, folder / "net.weights", image, scratch / "calm.weights")
     theirs = opencv_rows(cfg, weights, image)
     with Network.load(cfg, weights, device="cpu") as network:
         found = network.detect(image, threshold=THRESHOLD, nms=0)
